@@ -1,0 +1,1 @@
+"""What the services share; the one installable package. Imports no service."""
