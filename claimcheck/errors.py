@@ -1,0 +1,296 @@
+"""Every error of Claimcheck. Parents say what the caller can do about it, leaves say what failed.
+
+    ClaimcheckError
+    ├── RequestRefused              change the request
+    │   ├── MalformedRequest            400
+    │   │   ├── MalformedUpload             not multipart, no file part, no end
+    │   │   ├── InvalidOptions              options are no JSON object, or break the task's schema
+    │   │   ├── UnknownTask
+    │   │   └── EmptyUpload
+    │   ├── JobNotFound                 404
+    │   ├── FormatNotAvailable          406
+    │   ├── JobHasNoResult              409   it failed or was cancelled
+    │   ├── UploadTooLarge              413
+    │   └── UnsupportedMedia            415
+    ├── DependencyUnavailable       503, the same request may work later
+    │   ├── BlobsUnavailable
+    │   ├── QueueUnavailable
+    │   └── RecordsUnavailable
+    ├── WriteRefused                read again and decide anew; never leaves the services
+    │   ├── RecordExists
+    │   ├── RecordMissing
+    │   └── ConditionFailed
+    ├── MessageRejected             settle the delivery without running it
+    │   ├── UndecodableMessage
+    │   └── NewerMessage
+    ├── LeaseLost                   stop, write nothing
+    └── JobFailure                  what a handler says of its job
+        ├── PermanentFailure            the job fails, no retry
+        │   ├── MediaUnreadable
+        │   ├── MediaWithoutAudio
+        │   ├── AudioTooLong
+        │   ├── LanguageNotSupported
+        │   ├── UploadMissing
+        │   ├── WorkerDied
+        │   └── AttemptsExhausted
+        └── RetryableFailure            the job is put back with a due time
+            ├── MediaDecoderCrashed
+            ├── ScratchFull
+            ├── ModelUnavailable
+            ├── DependencyFailure
+            └── UnexpectedError
+
+A leaf has a `slug` (the end of its problem type, `urn:claimcheck:problem:<slug>`), a `title` that never changes, and a
+message made of what, the value and the limit. `status` is the HTTP status where the error is an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+PROBLEM_TYPE = "urn:claimcheck:problem:"
+
+
+class ClaimcheckError(Exception):
+    """Anything that Claimcheck itself raises. `extra` becomes members of the problem document (JSON values)."""
+
+    slug: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+    def problem(self) -> dict[str, Any]:
+        """The error as an RFC 9457 problem object."""
+        return {
+            "type": PROBLEM_TYPE + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+
+class RequestRefused(ClaimcheckError):
+    """The request cannot be carried out as it is; sending it again changes nothing."""
+
+
+class MalformedRequest(RequestRefused):
+    """The request breaks the contract."""
+
+    slug, title, status = "malformed-request", "The request is malformed", 400
+
+
+class MalformedUpload(MalformedRequest):
+    """The multipart body is not one, has no file, or ends too early."""
+
+    slug, title = "malformed-upload", "The upload is malformed"
+
+
+class InvalidOptions(MalformedRequest):
+    """The options are not what the task declares."""
+
+    slug, title = "invalid-options", "The options are invalid"
+
+
+class UnknownTask(MalformedRequest):
+    """No task of that name is installed."""
+
+    slug, title = "unknown-task", "The task is unknown"
+
+
+class EmptyUpload(MalformedRequest):
+    """The file has no bytes."""
+
+    slug, title = "empty-upload", "The file is empty"
+
+
+class JobNotFound(RequestRefused):
+    """Unknown, foreign, erased or malformed id: the four look the same."""
+
+    slug, title, status = "job-not-found", "There is no such job", 404
+
+
+class FormatNotAvailable(RequestRefused):
+    """The task does not offer its result in that format."""
+
+    slug, title, status = "format-not-available", "The result has no such format", 406
+
+
+class JobHasNoResult(RequestRefused):
+    """The job ended without a result."""
+
+    slug, title, status = "job-has-no-result", "The job ended without a result", 409
+
+
+class UploadTooLarge(RequestRefused):
+    """The file is larger than this installation takes."""
+
+    slug, title, status = "upload-too-large", "The file is too large", 413
+
+
+class UnsupportedMedia(RequestRefused):
+    """The task does not take this kind of content."""
+
+    slug, title, status = "unsupported-media", "The media type is not supported", 415
+
+
+class DependencyUnavailable(ClaimcheckError):
+    """Blob Storage, Service Bus or Cosmos DB did not answer in time, or answered that it cannot."""
+
+    status = 503
+
+
+class BlobsUnavailable(DependencyUnavailable):
+    """Blob Storage cannot be reached or is busy."""
+
+    slug, title = "storage-unavailable", "The storage is unavailable"
+
+
+class QueueUnavailable(DependencyUnavailable):
+    """Service Bus cannot be reached or is busy. `refused` is true if the message is certainly not on the queue."""
+
+    slug, title = "queue-unavailable", "The queue is unavailable"
+
+    def __init__(self, detail: str, *, refused: bool = False) -> None:
+        super().__init__(detail)
+        self.refused = refused
+
+
+class RecordsUnavailable(DependencyUnavailable):
+    """Cosmos DB cannot be reached or is busy. The write may or may not have happened."""
+
+    slug, title = "records-unavailable", "The job records are unavailable"
+
+
+class WriteRefused(ClaimcheckError):
+    """The record is not what the writer took it for. Nothing was written."""
+
+
+class RecordExists(WriteRefused):
+    """An item with this id is there already."""
+
+
+class RecordMissing(WriteRefused):
+    """There is no item with this id."""
+
+
+class ConditionFailed(WriteRefused):
+    """The condition of a conditional write does not hold."""
+
+
+class MessageRejected(ClaimcheckError):
+    """The delivery cannot be understood here."""
+
+
+class UndecodableMessage(MessageRejected):
+    """The body is not a message of ours; it goes to the dead-letter queue."""
+
+    slug, title = "undecodable-message", "The message cannot be decoded"
+
+
+class NewerMessage(MessageRejected):
+    """The message was written by a newer release; a copy comes back later, for a worker that knows it."""
+
+    slug, title = "newer-message", "The message is newer than this worker"
+
+
+class LeaseLost(ClaimcheckError):
+    """The broker may have given this delivery to someone else: stop and write nothing."""
+
+    slug, title = "lease-lost", "The lease is lost"
+
+
+class JobFailure(ClaimcheckError):
+    """A stage cannot deliver its result. The problem document is what the client reads."""
+
+
+class PermanentFailure(JobFailure):
+    """Running the stage again would end the same way."""
+
+    status = 422
+
+
+class MediaUnreadable(PermanentFailure):
+    """No decoder reads the file."""
+
+    slug, title = "media-unreadable", "The recording cannot be decoded"
+
+
+class MediaWithoutAudio(PermanentFailure):
+    """The file is media, but has no audio track."""
+
+    slug, title = "media-without-audio", "The file has no audio"
+
+
+class AudioTooLong(PermanentFailure):
+    """The recording is longer than this installation transcribes."""
+
+    slug, title = "audio-too-long", "The recording is too long"
+
+
+class LanguageNotSupported(PermanentFailure):
+    """The model does not know the language the options ask for."""
+
+    slug, title = "language-not-supported", "The model does not know the language"
+
+
+class UploadMissing(PermanentFailure):
+    """The upload that the record names is gone."""
+
+    slug, title = "upload-missing", "The upload is gone"
+
+
+class WorkerDied(PermanentFailure):
+    """Deliveries of this job ended without an answer too often; its file may be what kills the workers."""
+
+    slug, title = "worker-died", "The worker died too often"
+
+
+class AttemptsExhausted(PermanentFailure):
+    """The last of the attempts failed as well; `last` in the problem document says why."""
+
+    slug, title = "attempts-exhausted", "Every attempt failed"
+
+
+class RetryableFailure(JobFailure):
+    """It may work later. `retry_after_s`: what the service that failed asked for, in seconds."""
+
+    status = 503
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.retry_after_s = retry_after_s
+
+
+class MediaDecoderCrashed(RetryableFailure):
+    """The child process that opens the file died or exceeded its limits."""
+
+    slug, title = "media-decoder-crashed", "The media decoder crashed"
+
+
+class ScratchFull(RetryableFailure):
+    """The worker's scratch folder has no room for this job now."""
+
+    slug, title = "scratch-full", "The worker's scratch space is full"
+
+
+class ModelUnavailable(RetryableFailure):
+    """The model cannot be found or loaded on this worker."""
+
+    slug, title = "model-unavailable", "The model is unavailable"
+
+
+class DependencyFailure(RetryableFailure):
+    """Blob Storage, Service Bus or Cosmos DB failed while the stage ran."""
+
+    slug, title = "dependency-failure", "A service that the worker needs failed"
+
+
+class UnexpectedError(RetryableFailure):
+    """A bug or an unforeseen condition; the traceback is in the worker's log."""
+
+    slug, title = "unexpected-error", "An unexpected error"

@@ -1,0 +1,206 @@
+"""The settings of every program; the only reader of the environment.
+
+A setting is `CLAIMCHECK_<GROUP>__<FIELD>`, for example `CLAIMCHECK_SPEECH__MODEL=small`. They are read once, at start;
+a bad value ends the program with the field's name, the value and what is allowed. The text under a field says its
+unit, why it is what it is, and what too low or too high does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Group(BaseModel):
+    """A named group of settings; frozen, and a misspelt name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WebSettings(Group):
+    """Both HTTP programs."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Beyond loopback needs `allow_anonymous` as long as there are no API keys."""
+    process_port: int = Field(default=8000, ge=0, le=65535)
+    """Port of the process API and the page."""
+    status_port: int = Field(default=8001, ge=0, le=65535)
+    """Port of the status API."""
+    process_url: str = "http://localhost:8000"
+    """The process API as clients see it; URLs in answers begin with it, never with the Host header."""
+    status_url: str = "http://localhost:8001"
+    """The status API as clients see it."""
+    origins: tuple[str, ...] = ("http://localhost:8000", "http://127.0.0.1:8000")
+    """Origins whose pages may call the APIs (CORS), as JSON. `*` is refused: a list says who may."""
+    allow_anonymous: bool = False
+    """Serve the one tenant `default` without a key beyond loopback. Anyone who reaches the port may then submit."""
+    max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
+    """Largest file in bytes, inclusive. It bounds storage and transfer time, not memory: uploads are streamed."""
+    poll_s: int = Field(default=1, ge=1, le=60)
+    """Shortest Retry-After in seconds. Higher: fewer polls, later results."""
+    dependency_timeout_s: float = Field(default=3.0, gt=0)
+    """Time in seconds until a dependency that does not answer becomes a 503. The SDKs alone retry for 11 s and more."""
+    block_timeout_s: float = Field(default=30.0, gt=0)
+    """The same for one block of an upload, which carries megabytes."""
+    reference_task: str = ""
+    """Task of `POST /api/process`; empty: by content."""
+
+    @model_validator(mode="after")
+    def _origins_are_listed(self) -> Self:
+        if "*" in self.origins:
+            raise ValueError("web.origins is '*'; list the origins that may call the APIs")
+        return self
+
+
+class BlobSettings(Group):
+    """Azure Blob Storage."""
+
+    connection_string: SecretStr | None = None
+    """For Azurite. On Azure leave it out and set `account_url`: the managed identity is used."""
+    account_url: str = ""
+    """For example https://NAME.blob.core.windows.net."""
+    container: str = "claimcheck"
+    """Container of uploads and results."""
+    block_bytes: int = Field(default=4 * MIB, ge=64 * 1024, le=64 * MIB)
+    """Bytes per staged block; also what one upload holds in memory, twice. A blob has at most 50,000 blocks."""
+
+    @model_validator(mode="after")
+    def _has_an_account(self) -> Self:
+        if self.connection_string is None and not self.account_url:
+            raise ValueError("blobs.connection_string and blobs.account_url are both missing; set one")
+        return self
+
+
+class QueueSettings(Group):
+    """Azure Service Bus."""
+
+    connection_string: SecretStr | None = None
+    """For the local emulator. On Azure leave it out and set `namespace`: the managed identity is used."""
+    namespace: str = ""
+    """For example NAME.servicebus.windows.net."""
+    media: str = "media"
+    """Name of the queue for splitting and assembling."""
+    speech: str = "speech"
+    """Name of the queue for Whisper."""
+    language: str = "language"
+    """Name of the queue for language models."""
+    lease_s: float = Field(default=60.0, gt=0, le=300)
+    """Lock duration of the queues in seconds, as they were created. A killed worker's job restarts after it."""
+    renew_s: float = Field(default=20.0, gt=0)
+    """Age of a lease in seconds at which it is renewed; the SDK's own renewer waits until 10 s are left, too late."""
+    senders: int = Field(default=2, ge=1, le=16)
+    """Senders per queue in one process; each is its own connection and sends one message at a time."""
+
+    @model_validator(mode="after")
+    def _is_reachable_and_renews_in_time(self) -> Self:
+        if self.connection_string is None and not self.namespace:
+            raise ValueError("queue.connection_string and queue.namespace are both missing; set one")
+        if self.renew_s >= self.lease_s / 2:
+            raise ValueError(f"queue.renew_s is {self.renew_s:g}; it must be under half of lease_s = {self.lease_s:g}")
+        return self
+
+
+class RecordSettings(Group):
+    """Azure Cosmos DB."""
+
+    endpoint: str = "http://127.0.0.1:8081"
+    """Account address. The account must be Strong: a poll must never see an older state than one before it."""
+    key: SecretStr | None = None
+    """For the local emulator. On Azure leave it out: the managed identity is used."""
+    database: str = "claimcheck"
+    """Database name."""
+    container: str = "jobs"
+    """Container name; its partition key is [/tenant, /job_id], its default TTL -1."""
+    connections: int = Field(default=64, ge=1, le=1024)
+    """Connections of one process."""
+
+
+class JobSettings(Group):
+    """The life of a job."""
+
+    deadline_s: int = Field(default=24 * 3600, ge=60)
+    """Seconds from accept after which an unfinished job fails."""
+    retention_s: int = Field(default=7 * 24 * 3600, ge=60)
+    """Seconds that a finished job and its result are kept."""
+    max_attempts: int = Field(default=5, ge=1, le=10)
+    """A job fails once attempt + delivery count exceeds it. Above 10 the broker would dead-letter first."""
+    backoff_first_s: float = Field(default=2.0, gt=0)
+    """Upper bound in seconds of the first wait before a retry; doubles with each attempt."""
+    backoff_max_s: float = Field(default=300.0, gt=0)
+    """Upper bound in seconds of any wait before a retry."""
+
+
+class WorkerSettings(Group):
+    """Worker processes."""
+
+    slots: int = Field(default=1, ge=1, le=64)
+    """Deliveries run at once. One per inference slot; more would hold leases without working."""
+    receivers: int = Field(default=1, ge=1, le=64)
+    """Connections that receive; settling on one waits for receiving on it, so several keep each other free."""
+    drain_s: float = Field(default=25.0, gt=0)
+    """Seconds from SIGTERM to exit; Azure kills after 30."""
+    scratch_dir: Path = Path(".local/scratch")
+    """Folder for downloads and decoded audio; swept at start."""
+    scratch_max_bytes: int = Field(default=8192 * MIB, ge=MIB)
+    """Bytes that all deliveries of this worker may keep there together. Beyond it a job is retried later."""
+    health_port: int = Field(default=0, ge=0, le=65535)
+    """Port of /healthz and /readyz on loopback; 0: none."""
+
+
+class SpeechSettings(Group):
+    """Whisper."""
+
+    model: str = "base"
+    """Model when the options name none: a local folder, or a name such as base, tiny.en, large-v3."""
+    models: tuple[str, ...] = ("tiny.en", "base")
+    """Models that the options may ask for, as JSON. A worker loads each at its first use and keeps it."""
+    models_dir: Path = Path(".local/models")
+    """Where models are kept; `<models_dir>/<name>` is a model folder."""
+    compute_type: Literal["int8", "int8_float16", "float16", "float32", "auto"] = "int8"
+    """Number format while computing. int8 on CPU: 1.1 % word errors at a quarter of float32's time."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the model runs."""
+    cpu_threads: int = Field(default=1, ge=1, le=64)
+    """Threads of one inference. Two workers of one thread beat one of two: .020 against .036 of real time."""
+    max_audio_s: float = Field(default=7200.0, gt=0)
+    """Longest recording in seconds, inclusive; longer ones fail and say so."""
+    hub_timeout_s: float = Field(default=5.0, gt=0)
+    """Seconds to wait for the model hub before the next source is tried."""
+
+
+class MediaSettings(Group):
+    """The child process that opens what clients uploaded."""
+
+    memory_bytes: int = Field(default=1024 * MIB, ge=256 * MIB)
+    """Address space of one child. A file that needs more fails alone."""
+    cpu_s: int = Field(default=600, ge=1)
+    """CPU seconds of one child; two hours of opus take about 8."""
+    wall_s: float = Field(default=900.0, gt=0)
+    """Seconds one child may take in all."""
+
+
+class Settings(BaseSettings):
+    """Everything a program of Claimcheck can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    web: WebSettings = WebSettings()
+    blobs: Annotated[BlobSettings, Field(default_factory=BlobSettings)]
+    queue: Annotated[QueueSettings, Field(default_factory=QueueSettings)]
+    records: RecordSettings = RecordSettings()
+    job: JobSettings = JobSettings()
+    worker: WorkerSettings = WorkerSettings()
+    speech: SpeechSettings = SpeechSettings()
+    media: MediaSettings = MediaSettings()
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read from the environment at the first call. Raises pydantic.ValidationError."""
+    return Settings()

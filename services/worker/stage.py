@@ -1,0 +1,38 @@
+"""What a handler is given and what it gives back. Knows no queue, no lease and no record: those are the runner's.
+
+A handler is `async def stage(run: StageRun) -> dict[str, Any]`. It returns the stage's result as JSON values, or raises
+a JobFailure. It is cancelled when the lease is lost or the job was cancelled: it then ends its child processes and
+returns at once; an inference that cannot be stopped keeps its slot until the model call returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.worker.engines import Engines
+
+Handler = Callable[["StageRun"], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRun:
+    """One run of one stage."""
+
+    tenant: str
+    job_id: str
+    task: str
+    stage: str
+    attempt: int
+    options: Mapping[str, Any]
+    """The client's options, validated by the task."""
+    folder: Path
+    """Scratch folder of this run alone; removed afterwards."""
+    fetch_upload: Callable[[Path], Awaitable[None]]
+    """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyFailure."""
+    progress: Callable[[float], None]
+    """Tell how much is done, 0 to 1; cheap, from any thread; the client sees it with the next heartbeat."""
+    engines: Engines
+    """The models of this worker."""
