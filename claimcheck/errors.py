@@ -19,6 +19,7 @@
     ├── WriteRefused                read again and decide anew; never leaves the services
     │   ├── RecordExists
     │   ├── RecordMissing
+    │   ├── BlobMissing
     │   └── ConditionFailed
     ├── MessageRejected             settle the delivery without running it
     │   ├── UndecodableMessage
@@ -30,6 +31,7 @@
         │   ├── MediaWithoutAudio
         │   ├── AudioTooLong
         │   ├── LanguageNotSupported
+        │   ├── ModelNotOffered
         │   ├── UploadMissing
         │   ├── WorkerDied
         │   └── AttemptsExhausted
@@ -38,6 +40,7 @@
             ├── ScratchFull
             ├── ModelUnavailable
             ├── DependencyFailure
+            ├── TaskNotInstalled
             └── UnexpectedError
 
 A leaf has a `slug` (the end of its problem type, `urn:claimcheck:problem:<slug>`), a `title` that never changes, and a
@@ -178,6 +181,10 @@ class RecordMissing(WriteRefused):
     """There is no item with this id."""
 
 
+class BlobMissing(WriteRefused):
+    """There is no blob of this name."""
+
+
 class ConditionFailed(WriteRefused):
     """The condition of a conditional write does not hold."""
 
@@ -238,6 +245,12 @@ class LanguageNotSupported(PermanentFailure):
     slug, title = "language-not-supported", "The model does not know the language"
 
 
+class ModelNotOffered(PermanentFailure):
+    """The options ask for a model that this installation does not offer."""
+
+    slug, title = "model-not-offered", "The model is not offered"
+
+
 class UploadMissing(PermanentFailure):
     """The upload that the record names is gone."""
 
@@ -288,6 +301,12 @@ class DependencyFailure(RetryableFailure):
     """Blob Storage, Service Bus or Cosmos DB failed while the stage ran."""
 
     slug, title = "dependency-failure", "A service that the worker needs failed"
+
+
+class TaskNotInstalled(RetryableFailure):
+    """This worker does not know the job's task or stage; another, of another release, may."""
+
+    slug, title = "task-not-installed", "The worker does not know the task"
 
 
 class UnexpectedError(RetryableFailure):

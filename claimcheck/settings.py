@@ -7,9 +7,11 @@ unit, why it is what it is, and what too low or too high does.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +23,15 @@ class Group(BaseModel):
     """A named group of settings; frozen, and a misspelt name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(Group):
+    """Log lines on standard output."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severity that is written. INFO: every change of a job's state."""
+    format: Literal["text", "json"] = "text"
+    """`text` for reading, `json` for a collector."""
 
 
 class WebSettings(Group):
@@ -185,14 +196,40 @@ class MediaSettings(Group):
     """Seconds one child may take in all."""
 
 
+class LocalSettings(BaseSettings):
+    """One machine: what `claimcheck up` starts, and where. Only the launcher reads these."""
+
+    model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_LOCAL__", frozen=True, extra="ignore")
+
+    dir: Path = Path(".local")
+    """Folder of everything that is kept: blobs, queues, records, models, logs. Two systems need two folders."""
+    blob_port: int = Field(default=10000, ge=1, le=65535)
+    """Port of Azurite."""
+    service_bus_port: int = Field(default=5672, ge=1, le=65535)
+    """AMQP port of the Service Bus emulator."""
+    service_bus_admin_port: int = Field(default=5300, ge=1, le=65535)
+    """HTTP port of the Service Bus emulator: its health, and what is in the queues."""
+    cosmos_port: int = Field(default=8081, ge=1, le=65535)
+    """Port of the Cosmos DB emulator."""
+    worker_port: int = Field(default=8010, ge=1, le=65535)
+    """Health port of the first worker; each further worker has the next one."""
+    speech_workers: int = Field(default=1, ge=0, le=64)
+    """Speech workers. Each takes one core and about 400 MB with the model `base`; 0: jobs wait."""
+    ready_timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds until everything must be ready. Too low fails on a slow disk, where a first start reads 1 GB."""
+    drain_s: float = Field(default=28.0, gt=0)
+    """Seconds that APIs and workers get to end by themselves: a little more than a worker's own drain."""
+
+
 class Settings(BaseSettings):
     """Everything a program of Claimcheck can be told."""
 
     model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
+    log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
-    blobs: Annotated[BlobSettings, Field(default_factory=BlobSettings)]
-    queue: Annotated[QueueSettings, Field(default_factory=QueueSettings)]
+    blobs: BlobSettings = Field(default_factory=BlobSettings)
+    queue: QueueSettings = Field(default_factory=QueueSettings)
     records: RecordSettings = RecordSettings()
     job: JobSettings = JobSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -204,3 +241,8 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """This process's settings, read from the environment at the first call. Raises pydantic.ValidationError."""
     return Settings()
+
+
+def environment_for_child(additions: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `additions`, for a program started by this one."""
+    return {**os.environ, **additions}

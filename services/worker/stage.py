@@ -1,8 +1,9 @@
 """What a handler is given and what it gives back. Knows no queue, no lease and no record: those are the runner's.
 
-A handler is `async def stage(run: StageRun) -> dict[str, Any]`. It returns the stage's result as JSON values, or raises
-a JobFailure. It is cancelled when the lease is lost or the job was cancelled: it then ends its child processes and
-returns at once; an inference that cannot be stopped keeps its slot until the model call returns.
+A handler is `async def stage(run: StageRun) -> dict | MoveOn`. A dict of JSON values is the job's result (of a part:
+the part's result); MoveOn goes on to the task's next stage. It raises a JobFailure if it cannot. It is cancelled when
+the lease is lost, the job was cancelled or the worker drains: it then ends its child processes and returns at once; an
+inference that cannot be stopped keeps its slot until the model call returns.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claimcheck.job import PartItem
+from claimcheck.pipeline import MoveOn
 from services.worker.engines import Engines
 
-Handler = Callable[["StageRun"], Awaitable[dict[str, Any]]]
+Handler = Callable[["StageRun"], Awaitable[dict[str, Any] | MoveOn]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class StageRun:
     job_id: str
     task: str
     stage: str
+    part: int | None = None
+    """Number of the part, if the stage is fanned out."""
     attempt: int
     options: Mapping[str, Any]
     """The client's options, validated by the task."""
@@ -32,6 +37,8 @@ class StageRun:
     """Scratch folder of this run alone; removed afterwards."""
     fetch_upload: Callable[[Path], Awaitable[None]]
     """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyFailure."""
+    finished_parts: Callable[[str], Awaitable[list[PartItem]]]
+    """The finished parts of an earlier stage, in order. Raises DependencyFailure."""
     progress: Callable[[float], None]
     """Tell how much is done, 0 to 1; cheap, from any thread; the client sees it with the next heartbeat."""
     engines: Engines

@@ -1,0 +1,118 @@
+"""Decide how a delivery ends, from what its stage came to. Pure: no clock, no queue, no log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from claimcheck import failures, pipeline
+from claimcheck.errors import JobFailure, UnexpectedError
+from claimcheck.failures import RetryPolicy
+from claimcheck.messages import Message
+from claimcheck.pipeline import MoveOn, NoNextStage
+from claimcheck.tasks import Task
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The handler returned."""
+
+    value: dict[str, Any] | MoveOn
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The handler failed, or was never run because earlier deliveries died."""
+
+    failure: JobFailure
+
+
+@dataclass(frozen=True)
+class Drained:
+    """The worker stops, and the stage would not end in time."""
+
+
+Outcome = Returned | Failed | Drained
+
+
+@dataclass(frozen=True)
+class Succeed:
+    """End the job with this result."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Set the next stage and announce it."""
+
+    stage: str
+    parts: int
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """Write the record, send `copy` (scheduled if it has a due time), complete the original."""
+
+    copy: Message
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FailJob:
+    """End the job with this problem."""
+
+    problem: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FinishPart:
+    """Create the part's item, with a result or, if it was skipped, a warning; count it; pass on."""
+
+    result: dict[str, Any] | None = None
+    warning: dict[str, Any] | None = None
+
+
+Settlement = Succeed | Advance | PutBack | FailJob | FinishPart
+
+
+def decide(
+    task: Task,
+    message: Message,
+    outcome: Outcome,
+    *,
+    delivery_count: int,
+    policy: RetryPolicy,
+    jitter: float,
+    now: datetime,
+) -> Settlement:
+    """What to write, send and settle. `delivery_count`: earlier deliveries; `jitter`: uniform in [0, 1)."""
+    if isinstance(outcome, Drained):
+        return PutBack(message.model_copy(update={"turn": message.turn + 1}))
+    if isinstance(outcome, Returned):
+        try:
+            return _advanced(task, message, outcome.value)
+        except NoNextStage as bug:
+            outcome = Failed(UnexpectedError(str(bug)))
+    return _failed(message, outcome.failure, delivery_count=delivery_count, policy=policy, jitter=jitter, now=now)
+
+
+def _advanced(task: Task, message: Message, value: dict[str, Any] | MoveOn) -> Settlement:
+    if isinstance(value, MoveOn):
+        if message.part is not None:
+            raise NoNextStage(f"{task.name}: a part of {message.stage} moved on; only the whole stage does, by itself")
+        return Advance(pipeline.stage_after(task, message.stage).name, value.parts)
+    return Succeed(value) if message.part is None else FinishPart(result=value)
+
+
+def _failed(
+    message: Message, failure: JobFailure, *, delivery_count: int, policy: RetryPolicy, jitter: float, now: datetime
+) -> Settlement:
+    verdict = failures.decide(
+        failure, attempt=message.attempt, delivery_count=delivery_count, policy=policy, jitter=jitter
+    )
+    if isinstance(verdict, failures.Retry):
+        return PutBack(message.model_copy(update={"attempt": message.attempt + 1, "turn": 0}), now + verdict.delay)
+    problem = verdict.failure.problem()
+    return FailJob(problem) if message.part is None else FinishPart(warning={**problem, "part": message.part})

@@ -1,0 +1,89 @@
+"""The catalogue of tasks: what each takes, its options, its stages. Imports no model and no handler.
+
+A task is one module that declares a `Task`, named in the entry-point group `claimcheck.tasks`; third parties add
+theirs the same way. Handlers are named as `module:function` and imported by workers alone.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from claimcheck.errors import InvalidOptions, UnknownTask, UnsupportedMedia
+
+GROUP = "claimcheck.tasks"
+UNTYPED = "application/octet-stream"
+
+QueueKind = Literal["media", "speech", "language"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step. `window`: 0 for a step of the whole job, else the most parts of one job on the queue at once (W)."""
+
+    name: str
+    queue: QueueKind
+    handler: str
+    """`module:function`, imported by the worker."""
+    window: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of work."""
+
+    name: str
+    media_types: tuple[str, ...]
+    """Patterns of what it takes, such as `audio/*`."""
+    options: type[BaseModel]
+    stages: tuple[Stage, ...]
+    formats: Mapping[str, str] = field(default_factory=lambda: {"json": "application/json"})
+    """Formats of the result -> media type. All but `json` need `render`."""
+    render: str = ""
+    """`module:function` of a pure `(result, format) -> str`, imported by the status API."""
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name. Raises KeyError."""
+        return {s.name: s for s in self.stages}[name]
+
+    def validated(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as they are stored, without the absent ones. Raises InvalidOptions with field and reason."""
+        try:
+            return self.options.model_validate(dict(options)).model_dump(mode="json", exclude_none=True)
+        except ValidationError as cause:
+            problems = [
+                {"option": ".".join(map(str, e["loc"])) or "options", "reason": e["msg"]}
+                for e in cause.errors(include_url=False, include_input=False)
+            ]
+            first = problems[0]
+            raise InvalidOptions(f"{first['option']}: {first['reason']}", task=self.name, problems=problems) from cause
+
+    def check_media_type(self, media_type: str) -> None:
+        """Raises UnsupportedMedia for a type it does not take. Without a type the content decides, later."""
+        kind = media_type.partition(";")[0].strip().lower()
+        if kind and kind != UNTYPED and not any(fnmatch.fnmatch(kind, pattern) for pattern in self.media_types):
+            raise UnsupportedMedia(f"the file is {kind}; {self.name} takes {', '.join(self.media_types)}")
+
+
+@cache
+def catalogue() -> Mapping[str, Task]:
+    """Every installed task by name. Raises whatever a broken plug-in raises: better at start than at the first job."""
+    tasks = [point.load() for point in entry_points(group=GROUP)]
+    for task in tasks:
+        if not isinstance(task, Task):
+            raise TypeError(f"entry point {GROUP} gave {task!r}, which is no Task")
+    return {task.name: task for task in tasks}
+
+
+def find_task(name: str) -> Task:
+    """The task of that name. Raises UnknownTask, naming those there are."""
+    tasks = catalogue()
+    if name not in tasks:
+        raise UnknownTask(f"task is {name[:40]!r}; known: {', '.join(sorted(tasks))}")
+    return tasks[name]

@@ -1,0 +1,108 @@
+"""What both HTTP programs share: problem documents, health routes, CORS, who may listen where. No route of a job."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import random
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from claimcheck.errors import PROBLEM_TYPE, ClaimcheckError, DependencyUnavailable
+from claimcheck.health import Health
+from claimcheck.representation import Answer
+from claimcheck.settings import WebSettings
+
+log = logging.getLogger(__name__)
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+EXPOSED_HEADERS = ("Location", "Operation-Location", "Retry-After", "ETag", "Content-Disposition")
+DEFAULT_TENANT = "default"
+BUSY_RETRY_AFTER_S = 5
+
+
+def response(answer: Answer) -> JSONResponse:
+    """An answer as the framework sends it."""
+    return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+
+
+def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
+    """A problem document (RFC 9457). 503 says when to come back, with jitter, so that not everyone comes at once."""
+    retry = {"Retry-After": str(BUSY_RETRY_AFTER_S + random.randint(0, BUSY_RETRY_AFTER_S))} if status == 503 else None
+    body = {"type": PROBLEM_TYPE + slug, "title": title, "status": status, "detail": detail, **extra}
+    return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=retry)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Turn every exception into a problem document; the one place where an error becomes HTTP."""
+
+    @app.exception_handler(ClaimcheckError)
+    async def _ours(request: Request, error: ClaimcheckError) -> Response:
+        if isinstance(error, DependencyUnavailable):
+            log.warning("request.unavailable", extra={"path": request.url.path, "detail": error.detail})
+        return problem(error.status, error.slug, error.title, error.detail, **error.extra)
+
+    @app.exception_handler(HTTPException)
+    async def _frameworks(request: Request, error: HTTPException) -> Response:
+        phrase = HTTPStatus(error.status_code).phrase
+        answer = problem(error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def _parameters(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return problem(400, "malformed-request", "The request is malformed", detail)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        log.error("request.failed", exc_info=error, extra={"path": request.url.path})
+        return problem(500, "internal-error", "An internal error", "The error is logged; try again later.")
+
+
+def add_cors(app: FastAPI, settings: WebSettings) -> None:
+    """Let the listed origins call, without credentials."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )
+
+
+def check_host(settings: WebSettings) -> None:
+    """Refuse to serve strangers without keys. Raises SystemExit with what to do."""
+    if settings.host == "localhost" or settings.allow_anonymous:
+        return
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(settings.host).is_loopback:
+            return
+    raise SystemExit(
+        f"CLAIMCHECK_WEB__HOST is {settings.host}: beyond loopback anyone could submit jobs, since there are no keys."
+        " Set CLAIMCHECK_WEB__ALLOW_ANONYMOUS=true if that is meant."
+    )
+
+
+def health_routes(health: Health) -> APIRouter:
+    """/healthz and /readyz."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="Alive; asks nobody")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Ready, and what is degraded")
+    async def readyz() -> Response:
+        return response(health.answer())
+
+    return router

@@ -1,0 +1,1 @@
+"""The programs. Each imports `claimcheck` and none imports another."""

@@ -1,0 +1,55 @@
+"""Wire the process API together: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from claimcheck.blobs import Blobs
+from claimcheck.health import Check, Health
+from claimcheck.messaging import Queues
+from claimcheck.records import Records
+from claimcheck.settings import Settings
+from claimcheck.tasks import QueueKind, catalogue
+from claimcheck.web import add_cors, add_error_handlers, health_routes
+from services.process_api.accept import Intake
+from services.process_api.page import add_page
+from services.process_api.routes import Submissions, submission_routes
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it connects when it starts, not when it is made."""
+    timeout_s = settings.web.dependency_timeout_s
+    records = Records(settings.records, timeout_s=timeout_s)
+    blobs = Blobs(settings.blobs, timeout_s=settings.web.block_timeout_s)
+    queues = Queues(settings.queue, timeout_s=timeout_s)
+    health = Health({"records": records.ping, "storage": blobs.ping, "queue": _first_queues(queues)})
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with health.watching():
+            yield
+        await queues.close()
+        await records.close()
+        await blobs.close()
+
+    app = FastAPI(title="Claimcheck process API", version="1", lifespan=lifespan, redoc_url=None)
+    add_error_handlers(app)
+    add_cors(app, settings.web)
+    app.include_router(health_routes(health))
+    app.include_router(submission_routes(Submissions(settings, Intake(settings.job, blobs, records, queues))))
+    add_page(app, settings.web)
+    return app
+
+
+def _first_queues(queues: Queues) -> Check:
+    """Ask the queues that new jobs go to."""
+    kinds: list[QueueKind] = sorted({task.stages[0].queue for task in catalogue().values()})
+
+    async def check() -> None:
+        for kind in kinds:
+            await queues.ping(kind)
+
+    return check

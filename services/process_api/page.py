@@ -1,0 +1,50 @@
+"""Serve the web page: static files without a build step, and what they must know of this installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
+
+from claimcheck.settings import WebSettings
+from claimcheck.tasks import catalogue
+
+FOLDER = Path(__file__).resolve().parents[2] / "web"
+
+
+def add_page(app: FastAPI, settings: WebSettings) -> None:
+    """The page at `/`, and its configuration at `/page.json`."""
+
+    @app.get("/page.json", include_in_schema=False)
+    async def configuration() -> dict[str, object]:
+        return {
+            "status_url": settings.status_url,
+            "max_upload_bytes": settings.max_upload_bytes,
+            "tasks": sorted(catalogue()),
+        }
+
+    policy = f"default-src 'self'; connect-src 'self' {settings.status_url}; frame-ancestors 'none'; base-uri 'none'"
+    app.mount("/", _Page(policy), name="page")
+
+
+class _Page(StaticFiles):
+    """Static files with a policy: no script but ours runs, and the page calls nobody but the two APIs."""
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(directory=FOLDER, html=True)
+        self._headers = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cache-control", b"no-cache"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._headers]
+            await send(message)
+
+        await super().__call__(scope, receive, send_with_policy)

@@ -1,0 +1,1 @@
+"""Answers where a job stands and hands out its result. Reads records and results; writes nothing."""

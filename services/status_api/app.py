@@ -1,0 +1,37 @@
+"""Wire the status API together: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from claimcheck.blobs import Blobs
+from claimcheck.health import Health
+from claimcheck.records import Records
+from claimcheck.settings import Settings
+from claimcheck.web import add_cors, add_error_handlers, health_routes
+from services.status_api.routes import Jobs, job_routes
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it connects when it starts, not when it is made."""
+    timeout_s = settings.web.dependency_timeout_s
+    records = Records(settings.records, timeout_s=timeout_s)
+    blobs = Blobs(settings.blobs, timeout_s=timeout_s)
+    health = Health({"records": records.ping, "storage": blobs.ping})
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with health.watching():
+            yield
+        await records.close()
+        await blobs.close()
+
+    app = FastAPI(title="Claimcheck status API", version="1", lifespan=lifespan, redoc_url=None)
+    add_error_handlers(app)
+    add_cors(app, settings.web)
+    app.include_router(health_routes(health))
+    app.include_router(job_routes(Jobs(settings, records, blobs)))
+    return app

@@ -1,0 +1,126 @@
+"""The routes of the status API. Short: what an answer says is decided in `claimcheck.representation`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from claimcheck import representation
+from claimcheck.blobs import Blobs
+from claimcheck.errors import BlobMissing, FormatNotAvailable, JobHasNoResult, JobNotFound, RecordMissing
+from claimcheck.job import Job, ResultRef, Status
+from claimcheck.records import Records
+from claimcheck.representation import Answer, Urls
+from claimcheck.settings import Settings
+from claimcheck.tasks import Task, catalogue
+from claimcheck.web import DEFAULT_TENANT, response
+
+
+class Jobs:
+    """The jobs of a tenant, as this API reads them."""
+
+    def __init__(self, settings: Settings, records: Records, blobs: Blobs) -> None:
+        self._records, self._blobs = records, blobs
+        self.urls = Urls(process=settings.web.process_url, status=settings.web.status_url)
+        self.poll_s = settings.web.poll_s
+        self.retention_s = settings.job.retention_s
+
+    async def find(self, tenant: str, job_id: str) -> Job:
+        """The job. Raises JobNotFound: a malformed id is answered like an unknown one."""
+        try:
+            known = str(uuid.UUID(job_id)) == job_id
+        except ValueError:
+            known = False
+        record = await self._records.read(tenant, job_id) if known else None
+        if not isinstance(record, Job):
+            raise JobNotFound("there is no job with this id; it may have expired")
+        return record
+
+    async def result(self, job: Job) -> dict[str, Any] | None:
+        """The result of a succeeded job, else None. Raises JobNotFound if it has expired meanwhile."""
+        where = job.end.result if job.end else None
+        if where is None:
+            return None
+        try:
+            return await self._read(job, where)
+        except (RecordMissing, BlobMissing) as cause:
+            raise JobNotFound("the job and its result have expired") from cause
+
+    async def _read(self, job: Job, where: ResultRef) -> dict[str, Any]:
+        if where.item is not None:
+            return await self._records.read_result(job.tenant, job.job_id, where.item)
+        assert where.blob is not None
+        content = b"".join([chunk async for chunk in self._blobs.read(where.blob)])
+        result: dict[str, Any] = json.loads(content)
+        return result
+
+    async def shown(self, job: Job, now: datetime) -> Answer:
+        """The job with its result, as it is polled."""
+        body = representation.view(
+            job,
+            task=catalogue().get(job.task),
+            urls=self.urls,
+            now=now,
+            retention_s=self.retention_s,
+            result=await self.result(job),
+        )
+        return representation.polled(job, body, now=now, poll_s=self.poll_s)
+
+
+def job_routes(jobs: Jobs) -> APIRouter:
+    """Everything that is asked about one job."""
+    router = APIRouter(tags=["jobs"])
+
+    @router.get("/v1/jobs/{job_id}", summary="The job: 202 until it has ended, then 200 with the result")
+    async def get_job(job_id: str) -> Response:
+        job = await jobs.find(DEFAULT_TENANT, job_id)
+        return response(await jobs.shown(job, datetime.now(UTC)))
+
+    @router.get("/v1/jobs/{job_id}/result", summary="The result as a file")
+    async def get_result(job_id: str, format: str = "json") -> Response:
+        job = await jobs.find(DEFAULT_TENANT, job_id)
+        if not job.ended:
+            return response(await jobs.shown(job, datetime.now(UTC)))
+        return await _file(jobs, job, format)
+
+    @router.get("/v1/operations/{job_id}", summary="The job as a status monitor: always 200")
+    async def get_operation(job_id: str) -> Response:
+        job = await jobs.find(DEFAULT_TENANT, job_id)
+        return response(representation.operation(job, urls=jobs.urls, now=datetime.now(UTC), poll_s=jobs.poll_s))
+
+    @router.get("/api/status/{job_id}", summary="The job as the reference system shows it")
+    async def get_status(job_id: str) -> Response:
+        job = await jobs.find(DEFAULT_TENANT, job_id)
+        result = await jobs.result(job)
+        return response(representation.reference_polled(job, result, now=datetime.now(UTC), poll_s=jobs.poll_s))
+
+    return router
+
+
+async def _file(jobs: Jobs, job: Job, form: str) -> Response:
+    """The result of an ended job in a format. Raises JobHasNoResult, FormatNotAvailable."""
+    if job.status != Status.SUCCEEDED:
+        error = job.end.error if job.end else None
+        raise JobHasNoResult(f"the job is {job.status}", **({"error": error} if error else {}))
+    task = catalogue().get(job.task)
+    formats = task.formats if task else {"json": "application/json"}
+    if form not in formats:
+        raise FormatNotAvailable(f"format is {form[:20]!r}; {job.task} has {', '.join(formats)}", formats=list(formats))
+    result = await jobs.result(job)
+    content = (
+        json.dumps(result, ensure_ascii=False) if form == "json" or task is None else _renderer(task)(result, form)
+    )
+    return Response(content, media_type=formats[form], headers=representation.download_headers(job, form))
+
+
+def _renderer(task: Task) -> Callable[[Mapping[str, Any] | None, str], str]:
+    module, _, function = task.render.partition(":")
+    render: Callable[[Mapping[str, Any] | None, str], str] = getattr(importlib.import_module(module), function)
+    return render

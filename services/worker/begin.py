@@ -1,0 +1,136 @@
+"""Begin a delivery: take the job, or do what the table says instead. Thin: `claimcheck.protocol` decides."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from claimcheck import protocol, writes
+from claimcheck.errors import WorkerDied, WriteRefused
+from claimcheck.job import Job, Run
+from claimcheck.messages import Message
+from claimcheck.messaging import Delivery
+from claimcheck.protocol import AnnounceThenComplete, Complete, GiveUp, PassOnThenComplete, RunPart, Take
+from claimcheck.records import Records
+from claimcheck.settings import JobSettings
+from services.worker.announcing import Announcer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A delivery whose stage may run."""
+
+    message: Message
+    job: Job
+    delivery_count: int
+    traceparent: str
+    owner: str = ""
+    """The token that fences the runner's writes; empty for a part, and if the job was given up: nothing is taken."""
+    given_up: WorkerDied | None = None
+    """Set if the stage must not run: deliveries ended without an answer too often."""
+
+    def log_fields(self) -> dict[str, Any]:
+        """What every log line about it says."""
+        return log_fields(self.message, task=self.job.task)
+
+
+def log_fields(message: Message, **more: Any) -> dict[str, Any]:
+    """What every log line about a delivery says."""
+    part = {} if message.part is None else {"part": message.part}
+    return {"job_id": message.job_id, "stage": message.stage, **part, "attempt": message.attempt, **more}
+
+
+class Beginner:
+    """Begins deliveries."""
+
+    def __init__(self, records: Records, announcer: Announcer, settings: JobSettings) -> None:
+        self._records, self._announcer, self._settings = records, announcer, settings
+
+    async def begin(self, delivery: Delivery, message: Message, *, fast: bool) -> Begun | None:
+        """What may run, or None if the delivery only remains to be completed.
+
+        `fast`: try to take the job without reading it first. Raises WriteRefused: someone wrote first, begin again.
+        """
+        first = delivery.delivery_count == 0 and message.part is None
+        if fast and first and message.attempt <= self._settings.max_attempts:
+            begun = await self._take_unread(delivery, message)
+            if begun is not None:
+                return begun
+        record = await self._records.read(message.tenant, message.job_id)
+        decision = protocol.begin(
+            record,
+            message,
+            sequence_number=delivery.sequence_number,
+            delivery_count=delivery.delivery_count,
+            part_done=await self._part_done(record, message),
+            max_attempts=self._settings.max_attempts,
+        )
+        return await self._carry_out(decision, record, delivery, message)
+
+    async def _take_unread(self, delivery: Delivery, message: Message) -> Begun | None:
+        run, now = _new_run(delivery)
+        try:
+            job = await self._records.write(message.tenant, message.job_id, writes.take_unread(message, run, now))
+        except WriteRefused:
+            return None
+        return self._taken(delivery, message, job, run)
+
+    async def _part_done(self, record: object, message: Message) -> bool:
+        if message.part is None or not isinstance(record, Job) or record.ended:
+            return False
+        return await self._records.part_done(message.tenant, message.job_id, message.stage, message.part)
+
+    async def _carry_out(
+        self, decision: protocol.Begin, record: object, delivery: Delivery, message: Message
+    ) -> Begun | None:
+        parent = _traceparent(delivery)
+        if isinstance(decision, Complete):
+            log.info("delivery.dropped", extra=log_fields(message, why=decision.why))
+            return None
+        assert isinstance(record, Job)
+        match decision:
+            case AnnounceThenComplete(why):
+                log.info("delivery.outdated", extra=log_fields(message, why=why))
+                await self._announcer.again(record, parent)
+            case PassOnThenComplete():
+                await self._announcer.pass_on_again(record, message, parent)
+            case GiveUp(deaths):
+                return self._given_up(record, delivery, message, deaths)
+            case RunPart():
+                return Begun(message, record, delivery.delivery_count, parent)
+            case Take(over):
+                return await self._take(record, delivery, message, over=over)
+        return None
+
+    async def _take(self, job: Job, delivery: Delivery, message: Message, *, over: bool) -> Begun:
+        if over:
+            log.warning("job.taken_over", extra=log_fields(message, deaths=delivery.delivery_count))
+        run, now = _new_run(delivery)
+        taken = await self._records.write(job.tenant, job.job_id, writes.take(job, run, now))
+        return self._taken(delivery, message, taken, run)
+
+    def _taken(self, delivery: Delivery, message: Message, job: Job, run: Run) -> Begun:
+        log.info("job.taken", extra=log_fields(message, task=job.task, deliveries=delivery.delivery_count + 1))
+        return Begun(message, job, delivery.delivery_count, _traceparent(delivery), run.owner)
+
+    def _given_up(self, job: Job, delivery: Delivery, message: Message, deaths: int) -> Begun:
+        log.error("job.given_up", extra=log_fields(message, task=job.task, deaths=deaths))
+        failure = WorkerDied(
+            f"{deaths} deliveries of attempt {message.attempt} ended without an answer;"
+            f" attempt and deaths together may be at most {self._settings.max_attempts}"
+        )
+        return Begun(message, job, delivery.delivery_count, _traceparent(delivery), given_up=failure)
+
+
+def _traceparent(delivery: Delivery) -> str:
+    return delivery.properties.get("traceparent", "")
+
+
+def _new_run(delivery: Delivery) -> tuple[Run, datetime]:
+    now = datetime.now(UTC)
+    return Run(sequence_number=delivery.sequence_number, owner=secrets.token_hex(8), started_at=now), now

@@ -1,0 +1,108 @@
+"""Scratch space of one worker: a folder per run, bounded together, gone afterwards and after a crash.
+
+Each worker process locks a folder of its own below `scratch_dir`; whoever starts removes the folders that nobody
+locks. Owns files on disk, knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterable, Iterator
+from pathlib import Path
+
+from claimcheck.errors import ScratchFull
+
+LOCK_NAME = ".lock"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Scratch:
+    """The folder of this process."""
+
+    def __init__(self, root: Path, limit_bytes: int) -> None:
+        """Sweep what crashed workers left, then make a folder for this one."""
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
+        self._limit_bytes = limit_bytes
+        self._reserved_bytes = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=root))
+        self._lock = _try_lock(self._folder)
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[RunFolder]:
+        """A folder for one run of a stage; removed with everything in it. Raises ScratchFull."""
+        try:
+            folder = RunFolder(self, Path(tempfile.mkdtemp(prefix="run-", dir=self._folder)))
+        except OSError as cause:
+            raise _full_or_same(cause) from cause
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            self._reserved_bytes -= folder.reserved_bytes
+
+    def reserve(self, size_bytes: int) -> None:
+        """Count bytes against the limit. Raises ScratchFull."""
+        if self._reserved_bytes + size_bytes > self._limit_bytes:
+            raise ScratchFull(
+                f"the upload needs {size_bytes:,} bytes of scratch space and {self._reserved_bytes:,} are in use;"
+                f" the limit is {self._limit_bytes:,}"
+            )
+        self._reserved_bytes += size_bytes
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, scratch: Scratch, path: Path) -> None:
+        self._scratch = scratch
+        self.path = path
+        self.reserved_bytes = 0
+
+    async def save(self, chunks: AsyncIterable[bytes], path: Path, size_bytes: int) -> None:
+        """Write chunks of `size_bytes` in all to a file. Raises ScratchFull."""
+        self._scratch.reserve(size_bytes)
+        self.reserved_bytes += size_bytes
+        try:
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    file.write(chunk)
+        except OSError as cause:
+            raise _full_or_same(cause) from cause
+
+
+def _full_or_same(error: OSError) -> Exception:
+    return ScratchFull(f"the scratch disk is full: {error.strerror}") if error.errno in FULL else error
+
+
+def _sweep(root: Path) -> None:
+    for folder in root.glob("worker-*"):
+        lock = _try_lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _try_lock(folder: Path) -> int | None:
+    """Lock the folder for this process, or None if another holds it (or has just removed it)."""
+    try:
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
