@@ -1,0 +1,65 @@
+"""`claimcheck COMMAND`: read the command line and call the command's module."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+INTERRUPTED = 130  # what shells report for Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    chosen = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = chosen.command
+    try:
+        return command(chosen)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="claimcheck", description="An asynchronous job API for slow AI work.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="run the whole system on this machine until Ctrl-C")
+    up.set_defaults(command=_up)
+    stop = commands.add_parser("stop", help="end the system that `claimcheck up` runs")
+    stop.set_defaults(command=_stop)
+    running = commands.add_parser("running", help="say whether it runs; exit status 1 if not")
+    running.set_defaults(command=_running)
+    setup = commands.add_parser("setup", help="get Node.js, Azurite and Whisper models where they are missing")
+    setup.add_argument("--models", nargs="*", default=[], metavar="NAME", help="Whisper models, for example base")
+    setup.set_defaults(command=_setup)
+    return parser
+
+
+# Each command is imported when it is called: `claimcheck stop` needs no Azure SDK.
+
+
+def _up(_: argparse.Namespace) -> int:
+    from claimcheck.commands.up.command import up
+
+    return up()
+
+
+def _stop(_: argparse.Namespace) -> int:
+    from claimcheck.commands.stop import stop
+
+    return stop()
+
+
+def _running(_: argparse.Namespace) -> int:
+    from claimcheck.commands.running import running
+
+    return running()
+
+
+def _setup(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.setup import setup
+
+    return setup(chosen.models)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""What `claimcheck up` says when everything is ready. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claimcheck.settings import LocalSettings, WebSettings
+
+
+def ready_lines(local: LocalSettings, web: WebSettings) -> list[str]:
+    """A frame with the addresses, and the one line that scripts wait for."""
+    page = page_address(web)
+    rows = {
+        "Page": page,
+        "Process API": f"{web.process_url}  (documentation: {web.process_url}/docs)",
+        "Status API": f"{web.status_url}  (documentation: {web.status_url}/docs)",
+        "Azurite": f"http://127.0.0.1:{local.blob_port}",
+        "Service Bus": f"127.0.0.1:{local.service_bus_port}  (queues: "
+        f"http://127.0.0.1:{local.service_bus_admin_port}/_emulator/queues)",
+        "Cosmos DB": f"http://127.0.0.1:{local.cosmos_port}",
+        "Data": _short(local.dir),
+        "Logs": _short(local.dir / "logs"),
+        "Stop": "Ctrl-C here, or `make stop` elsewhere",
+    }
+    return [*_framed("Claimcheck is running", rows), f"claimcheck ready: {page}"]
+
+
+def page_address(web: WebSettings) -> str:
+    """Where a person begins."""
+    return web.process_url.rstrip("/") + "/"
+
+
+def _framed(title: str, rows: dict[str, str]) -> list[str]:
+    name_width = max(map(len, rows))
+    body = [title, "", *(f"{name:<{name_width}}  {value}" for name, value in rows.items())]
+    width = max(map(len, body))
+    edge = f"+-{'-' * width}-+"
+    return [edge, *(f"| {line:<{width}} |" for line in body), edge]
+
+
+def _short(path: Path) -> str:
+    return str(path.resolve())

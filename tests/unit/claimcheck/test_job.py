@@ -1,0 +1,44 @@
+"""The record: what is stored is what is read, and its size."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+from claimcheck.job import TERMINAL, TRANSITIONS, End, Job, ResultRef, Status, timestamp
+from tests.unit.claimcheck.samples import NOW, job, run
+
+
+def test_timestamps_are_utc_with_milliseconds_and_sort_as_text() -> None:
+    assert (
+        timestamp(datetime(2026, 5, 4, 14, 0, 0, 1234, tzinfo=timezone(timedelta(hours=2))))
+        == "2026-05-04T12:00:00.001Z"
+    )
+    later = datetime(2026, 5, 4, 12, 0, 0, 2000, tzinfo=UTC)
+    assert timestamp(NOW) < timestamp(later)
+
+
+def test_record_survives_being_stored() -> None:
+    end = End(at=NOW, result=ResultRef(item="result:1"), warnings=2)
+    full = job(status=Status.SUCCEEDED, due_at=NOW, run=run(), end=end, options={"language": "en"})
+    assert Job.model_validate(json.loads(full.model_dump_json())) == full
+
+
+def test_etag_is_read_but_never_stored() -> None:
+    stored = json.loads(job().model_dump_json())
+    assert "_etag" not in stored
+    assert "etag" not in stored
+    assert Job.model_validate({**stored, "_etag": '"1"'}).etag == '"1"'
+
+
+def test_job_item_of_a_plain_transcription_stays_under_1_kb() -> None:
+    end = End(at=NOW, result=ResultRef(item="result:0123456789abcdef"))
+    name = {"upload": job().upload.model_copy(update={"name": "a recording of a usual name.mp3", "sha256": "a" * 64})}
+    done = job(status=Status.SUCCEEDED, end=end, options={"language": "en"}, **name)
+    system_fields_bytes = 180  # _rid, _self, _etag, _ts, _attachments and ttl, as the service adds them
+    assert len(done.model_dump_json()) + system_fields_bytes < 1300, len(done.model_dump_json())
+
+
+def test_terminal_is_final() -> None:
+    assert all(not TRANSITIONS[status] for status in TERMINAL)
+    assert set(TRANSITIONS) == set(Status)

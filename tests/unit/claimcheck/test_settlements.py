@@ -1,0 +1,86 @@
+"""What a delivery comes to: every outcome, for a stage of the whole job and for a part."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from claimcheck import settlements
+from claimcheck.errors import DependencyFailure, MediaUnreadable, WorkerDied
+from claimcheck.failures import RetryPolicy
+from claimcheck.messages import Message
+from claimcheck.pipeline import MoveOn
+from claimcheck.settlements import Advance, Drained, Failed, FailJob, FinishPart, Outcome, PutBack, Returned, Succeed
+from claimcheck.tasks import Stage, Task
+from tests.unit.claimcheck.samples import NOW, message
+
+TASK = Task(
+    name="fan",
+    media_types=("audio/*",),
+    options=BaseModel,
+    stages=(
+        Stage("whole", "speech", "m:f"),
+        Stage("speech", "speech", "m:f", window=2),
+        Stage("assemble", "media", "m:f"),
+    ),
+)
+PART = message(stage="speech", part=3, attempt=2, turn=1)
+WHOLE = message(attempt=2, turn=1)
+
+
+def decide(delivered: Message, outcome: Outcome, delivery_count: int = 0) -> settlements.Settlement:
+    policy = RetryPolicy(max_attempts=5, backoff_first_s=2.0, backoff_max_s=300.0)
+    return settlements.decide(
+        TASK, delivered, outcome, delivery_count=delivery_count, policy=policy, jitter=0.5, now=NOW
+    )
+
+
+def test_result_of_the_whole_job_ends_it() -> None:
+    assert decide(WHOLE, Returned({"text": "x"})) == Succeed({"text": "x"})
+
+
+def test_result_of_a_part_finishes_the_part() -> None:
+    assert decide(PART, Returned({"text": "x"})) == FinishPart(result={"text": "x"})
+
+
+def test_moving_on_sets_the_next_stage_with_its_parts() -> None:
+    assert decide(WHOLE, Returned(MoveOn(parts=7))) == Advance("speech", 7)
+
+
+def test_moving_on_from_the_last_stage_is_a_bug_that_is_retried() -> None:
+    assert isinstance(decide(message(stage="assemble"), Returned(MoveOn())), PutBack)
+
+
+def test_part_that_moves_on_is_a_bug_that_is_retried() -> None:
+    assert isinstance(decide(PART, Returned(MoveOn())), PutBack)
+
+
+def test_retryable_failure_puts_back_the_next_attempt_with_a_due_time() -> None:
+    settlement = decide(WHOLE, Failed(DependencyFailure("busy")))
+    assert settlement == PutBack(message(attempt=3, turn=0), NOW + timedelta(seconds=2.0))
+
+
+def test_drain_puts_back_the_same_attempt_at_once_with_the_next_turn() -> None:
+    assert decide(WHOLE, Drained()) == PutBack(message(attempt=2, turn=2))
+    assert decide(PART, Drained()) == PutBack(message(stage="speech", part=3, attempt=2, turn=2))
+
+
+def test_permanent_failure_fails_the_job() -> None:
+    settlement = decide(WHOLE, Failed(MediaUnreadable("no decoder reads it")))
+    assert isinstance(settlement, FailJob)
+    assert settlement.problem["type"] == "urn:claimcheck:problem:media-unreadable"
+
+
+def test_permanent_failure_of_a_part_skips_it_with_a_warning() -> None:
+    settlement = decide(PART, Failed(MediaUnreadable("no decoder reads it")))
+    assert isinstance(settlement, FinishPart)
+    assert settlement.result is None
+    warning: dict[str, Any] = settlement.warning or {}
+    assert (warning["part"], warning["detail"]) == (3, "no decoder reads it")
+
+
+def test_given_up_job_fails_and_given_up_part_is_skipped() -> None:
+    assert isinstance(decide(WHOLE, Failed(WorkerDied("5 deaths"))), FailJob)
+    assert isinstance(decide(PART, Failed(WorkerDied("5 deaths"))), FinishPart)
