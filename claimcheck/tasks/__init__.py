@@ -7,7 +7,8 @@ theirs the same way. Handlers are named as `module:function` and imported by wor
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -35,6 +36,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Format:
+    """A format of the result. `render` is pure: from the result to text."""
+
+    media_type: str
+    render: Callable[[Mapping[str, Any]], str]
+
+
+JSON = Format("application/json", lambda result: json.dumps(result, ensure_ascii=False))
+
+
+@dataclass(frozen=True)
 class Task:
     """A kind of work."""
 
@@ -43,10 +55,8 @@ class Task:
     """Patterns of what it takes, such as `audio/*`."""
     options: type[BaseModel]
     stages: tuple[Stage, ...]
-    formats: Mapping[str, str] = field(default_factory=lambda: {"json": "application/json"})
-    """Formats of the result -> media type. All but `json` need `render`."""
-    render: str = ""
-    """`module:function` of a pure `(result, format) -> str`, imported by the status API."""
+    formats: Mapping[str, Format] = field(default_factory=lambda: {"json": JSON})
+    """Formats in which the result can be had."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name. Raises KeyError."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from claimcheck.tasks import Stage, Task
-from claimcheck.transcript import TranscribeOptions
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from claimcheck.tasks import JSON, Format, Stage, Task
+from claimcheck.transcript import TranscribeOptions, Transcript, as_srt, as_text, as_vtt
+
+
+def _rendered(render: Callable[[Transcript], str]) -> Callable[[Mapping[str, Any]], str]:
+    return lambda result: render(Transcript.model_validate(result))
+
 
 TASK = Task(
     name="transcribe",
@@ -11,10 +19,9 @@ TASK = Task(
     options=TranscribeOptions,
     stages=(Stage("whole", queue="speech", handler="services.worker.handlers.transcribe:whole"),),
     formats={
-        "json": "application/json",
-        "txt": "text/plain; charset=utf-8",
-        "srt": "application/x-subrip; charset=utf-8",
-        "vtt": "text/vtt; charset=utf-8",
+        "json": JSON,
+        "txt": Format("text/plain; charset=utf-8", _rendered(as_text)),
+        "srt": Format("application/x-subrip; charset=utf-8", _rendered(as_srt)),
+        "vtt": Format("text/vtt; charset=utf-8", _rendered(as_vtt)),
     },
-    render="claimcheck.transcript:render",
 )

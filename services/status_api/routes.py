@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +17,7 @@ from claimcheck.job import Job, ResultRef, Status
 from claimcheck.records import Records
 from claimcheck.representation import Answer, Urls
 from claimcheck.settings import Settings
-from claimcheck.tasks import Task, catalogue
+from claimcheck.tasks import JSON, catalogue
 from claimcheck.web import DEFAULT_TENANT, response
 
 
@@ -110,17 +108,11 @@ async def _file(jobs: Jobs, job: Job, form: str) -> Response:
         error = job.end.error if job.end else None
         raise JobHasNoResult(f"the job is {job.status}", **({"error": error} if error else {}))
     task = catalogue().get(job.task)
-    formats = task.formats if task else {"json": "application/json"}
+    formats = task.formats if task else {"json": JSON}
     if form not in formats:
         raise FormatNotAvailable(f"format is {form[:20]!r}; {job.task} has {', '.join(formats)}", formats=list(formats))
     result = await jobs.result(job)
-    content = (
-        json.dumps(result, ensure_ascii=False) if form == "json" or task is None else _renderer(task)(result, form)
-    )
-    return Response(content, media_type=formats[form], headers=representation.download_headers(job, form))
-
-
-def _renderer(task: Task) -> Callable[[Mapping[str, Any] | None, str], str]:
-    module, _, function = task.render.partition(":")
-    render: Callable[[Mapping[str, Any] | None, str], str] = getattr(importlib.import_module(module), function)
-    return render
+    if result is None:
+        raise JobHasNoResult("the job succeeded without a result")
+    content = formats[form].render(result)
+    return Response(content, media_type=formats[form].media_type, headers=representation.download_headers(job, form))

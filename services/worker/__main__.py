@@ -9,92 +9,13 @@ import logging
 import signal
 from typing import get_args
 
-from claimcheck.blobs import Blobs
-from claimcheck.health import Health
-from claimcheck.messaging import Queues
-from claimcheck.records import Records
 from claimcheck.settings import Settings, settings
-from claimcheck.tasks import QueueKind, catalogue
+from claimcheck.tasks import QueueKind
 from claimcheck.telemetry import configure_logging
-from services.worker.announcing import Announcer
-from services.worker.begin import Beginner
-from services.worker.consumer import Consumer
-from services.worker.drain import Drain
-from services.worker.engines import Engines
-from services.worker.handling import Handling, load_handlers
 from services.worker.health_port import serving_health
-from services.worker.runner import Runner
-from services.worker.scratch import Scratch
-from services.worker.settle import Settler
+from services.worker.worker import Worker
 
 log = logging.getLogger(__name__)
-
-CALL_S = 10.0  # A worker may wait longer for an answer than a client would.
-BLOCK_S = 60.0  # One chunk of a download.
-
-
-class Worker:
-    """One worker process, wired together."""
-
-    def __init__(self, kind: QueueKind, settings: Settings) -> None:
-        self._kind, self._settings = kind, settings
-        self.drain = Drain(settings.worker.drain_s)
-        self._records = Records(settings.records, timeout_s=CALL_S)
-        self._blobs = Blobs(settings.blobs, timeout_s=BLOCK_S)
-        self._queues = Queues(settings.queue, timeout_s=CALL_S)
-        self._scratch = Scratch(settings.worker.scratch_dir, settings.worker.scratch_max_bytes)
-        self._engines = Engines.of(settings)
-        self.health = Health(
-            {
-                "records": self._records.ping,
-                "storage": self._blobs.ping,
-                "queue": lambda: self._queues.ping(kind),
-            }
-        )
-
-    async def run(self) -> None:
-        """Work until the drain is over."""
-        announcer = Announcer(self._records, self._queues)
-        runner = Runner(
-            kind=self._kind,
-            queues=self._queues,
-            beginner=Beginner(self._records, announcer, self._settings.job),
-            handling=self._handling(),
-            settler=Settler(
-                records=self._records,
-                blobs=self._blobs,
-                queues=self._queues,
-                announcer=announcer,
-                settings=self._settings.job,
-            ),
-            lease_settings=self._settings.queue,
-            settings=self._settings.job,
-        )
-        slots = self._settings.worker.slots
-        consumer = Consumer(kind=self._kind, queues=self._queues, runner=runner, slots=slots, drain=self.drain)
-        log.info("worker.started", extra={"role": self._kind, "slots": slots})
-        try:
-            await consumer.run()
-        finally:
-            await self._close()
-        log.info("worker.drained")
-
-    def _handling(self) -> Handling:
-        return Handling(
-            handlers=load_handlers(catalogue(), self._kind),
-            records=self._records,
-            blobs=self._blobs,
-            scratch=self._scratch,
-            engines=self._engines,
-            drain=self.drain,
-            heartbeat_s=self._settings.queue.lease_s,
-        )
-
-    async def _close(self) -> None:
-        self._engines.close()
-        self._scratch.close()
-        for opened in (self._queues, self._records, self._blobs):
-            await opened.close()
 
 
 async def _main(kind: QueueKind, settings: Settings) -> None:

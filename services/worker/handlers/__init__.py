@@ -1,0 +1,1 @@
+"""The stages of every task, one module a task; imported by workers only."""

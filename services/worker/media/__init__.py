@@ -1,0 +1,1 @@
+"""From a client's file to audio that an engine can read."""

@@ -1,0 +1,102 @@
+"""Two tasks for tests, installed as a third party would: this folder is on the path and has entry points.
+
+`probe` is one stage that does what its options say. `fan` begins, runs its parts in chains of two, and assembles them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from claimcheck.errors import DependencyFailure, MediaUnreadable
+from claimcheck.pipeline import MoveOn
+from claimcheck.tasks import Stage, Task
+from services.worker.stage import StageRun
+
+
+class ProbeOptions(BaseModel):
+    """What the stage does, after `seconds`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    do: Literal["succeed", "read", "refuse", "fail", "fail-once", "crash", "die"] = "succeed"
+    seconds: float = 0.0
+    result_bytes: int = 0
+
+
+class FanOptions(BaseModel):
+    """How many parts, which of them cannot be read, and how long each takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parts: int = 3
+    refuse: tuple[int, ...] = ()
+    fail_once: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+
+async def probe(run: StageRun) -> dict[str, Any]:
+    """Succeed or fail as the options say."""
+    options = ProbeOptions.model_validate(run.options)
+    run.progress(0.5)
+    await asyncio.sleep(options.seconds)
+    if options.do == "refuse":
+        raise MediaUnreadable("the probe was told to refuse")
+    if options.do == "fail" or (options.do == "fail-once" and run.attempt == 1):
+        raise DependencyFailure("the probe was told to fail")
+    if options.do == "crash":
+        raise ZeroDivisionError("the probe was told to crash")
+    if options.do == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result: dict[str, Any] = {"attempt": run.attempt, "filler": "x" * options.result_bytes}
+    if options.do == "read":
+        await run.fetch_upload(run.folder / "upload")
+        result["text"] = (run.folder / "upload").read_text()
+    return result
+
+
+async def begin_fan(run: StageRun) -> MoveOn:
+    """Go on to the parts."""
+    return MoveOn(parts=FanOptions.model_validate(run.options).parts)
+
+
+async def run_part(run: StageRun) -> dict[str, Any]:
+    """Succeed or fail as the options say of this part."""
+    options = FanOptions.model_validate(run.options)
+    await asyncio.sleep(options.seconds)
+    if run.part in options.refuse:
+        raise MediaUnreadable("the part was told to refuse")
+    if run.part in options.fail_once and run.attempt == 1:
+        raise DependencyFailure("the part was told to fail")
+    return {"part": run.part, "attempt": run.attempt}
+
+
+async def assemble(run: StageRun) -> dict[str, Any]:
+    """Put the parts together; skipped ones become warnings."""
+    parts = await run.finished_parts("piece")
+    return {
+        "parts": [item.result for item in parts if item.result is not None],
+        "warnings": [item.warning for item in parts if item.warning is not None],
+    }
+
+
+PROBE = Task(
+    name="probe",
+    media_types=("*",),
+    options=ProbeOptions,
+    stages=(Stage("probe", "speech", "claimcheck_probe:probe"),),
+)
+FAN = Task(
+    name="fan",
+    media_types=("*",),
+    options=FanOptions,
+    stages=(
+        Stage("begin", "speech", "claimcheck_probe:begin_fan"),
+        Stage("piece", "speech", "claimcheck_probe:run_part", window=2),
+        Stage("assemble", "speech", "claimcheck_probe:assemble"),
+    ),
+)
