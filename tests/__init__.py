@@ -1,0 +1,1 @@
+"""Everything that Claimcheck promises, checked against real processes."""

@@ -1,0 +1,1 @@
+"""The programs, run as processes and spoken to from outside."""

@@ -1,0 +1,124 @@
+"""Slots, cancellation and models of the speech engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from claimcheck.errors import ModelUnavailable
+from claimcheck.settings import MediaSettings, SpeechSettings
+from services.worker.engines.whisper import Speech, SpeechEngine
+from services.worker.media.decode import decode
+from tests.services.speech.conftest import MODELS
+from tests.services.speech.recordings import RATE
+
+TIMES = 5
+
+Hear = Callable[[Callable[[float], None]], Coroutine[Any, Any, Speech]]
+
+
+@pytest.fixture
+async def pcm(samples: Path, tmp_path: Path) -> Path:
+    """Five times the same eleven seconds, so far apart that each is a window of its own, or two."""
+    audio = await decode(samples / "jfk_16k.flac", tmp_path, limits=MediaSettings(), max_audio_s=60)
+    clip = np.fromfile(audio.path, dtype=np.int16)
+    path = tmp_path / "long.pcm"
+    np.concatenate([clip, np.zeros(2 * RATE, np.int16)] * TIMES).tofile(path)
+    return path
+
+
+@pytest.fixture
+def hear(engine: SpeechEngine, pcm: Path) -> Hear:
+    return lambda progress: engine.transcribe(pcm, language=None, model=None, progress=progress)
+
+
+async def test_a_cancelled_caller_returns_at_once_and_the_next_job_gets_the_slot(hear: Hear) -> None:
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    told: list[str] = []
+
+    def first(_: float) -> None:
+        told.append("first")
+        loop.call_soon_threadsafe(begun.set)
+
+    task = asyncio.create_task(hear(first))
+    await begun.wait()
+    task.cancel()
+    cancelled_at = loop.time()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # Far less than a window takes.
+    assert loop.time() - cancelled_at < 0.1
+    heard = await hear(lambda _: told.append("second"))
+    assert heard.text.count("Americans") == TIMES
+    # It stopped at its window, and the slot was the second's alone from then on.
+    assert told.count("first") <= 2
+    assert told == sorted(told)
+
+
+async def test_a_second_job_waits_for_the_slot_of_the_first(hear: Hear) -> None:
+    told: list[str] = []
+    await asyncio.gather(hear(lambda _: told.append("first")), hear(lambda _: told.append("second")))
+    assert [name for name, _ in groupby(told)] == ["first", "second"]
+
+
+async def test_a_job_cancelled_while_it_waits_never_runs(hear: Hear) -> None:
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    told: list[str] = []
+
+    def first(_: float) -> None:
+        told.append("first")
+        loop.call_soon_threadsafe(begun.set)
+
+    running = asyncio.create_task(hear(first))
+    waiting = asyncio.create_task(hear(lambda _: told.append("waiting")))
+    await begun.wait()
+    waiting.cancel()
+    await running
+    assert set(told) == {"first"}
+
+
+async def test_the_loop_turns_while_a_model_runs(hear: Hear) -> None:
+    async def longest_pause_s() -> float:
+        loop, longest_s = asyncio.get_running_loop(), 0.0
+        last_s = loop.time()
+        while not done.is_set():
+            await asyncio.sleep(0.01)
+            longest_s, last_s = max(longest_s, loop.time() - last_s), loop.time()
+        return longest_s
+
+    done = asyncio.Event()
+    watch = asyncio.create_task(longest_pause_s())
+    await hear(lambda _: None)
+    done.set()
+    assert await watch < 1.0
+
+
+async def test_a_damaged_model_is_unavailable_and_says_where(pcm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "broken"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / name).write_bytes((MODELS / "tiny.en" / name).read_bytes())
+    (folder / "model.bin").write_bytes(b"no model")
+    engine = SpeechEngine(SpeechSettings(model="broken", models_dir=folder.parent))
+    with pytest.raises(ModelUnavailable, match=r"the model broken in .* cannot be loaded"):
+        await engine.transcribe(pcm, language=None, model=None, progress=lambda _: None)
+    engine.close()
+
+
+async def test_a_closed_engine_ends_at_its_next_window(engine: SpeechEngine, pcm: Path) -> None:
+    own = SpeechEngine(SpeechSettings(model=str(MODELS / "tiny.en")))
+    told: list[float] = []
+
+    def close(done: float) -> None:
+        told.append(done)
+        own.close()
+
+    with pytest.raises(Exception, match="stopped"):
+        await own.transcribe(pcm, language=None, model=None, progress=close)
+    assert len(told) == 1

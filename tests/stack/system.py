@@ -1,0 +1,144 @@
+"""The whole system as real processes: both APIs and some workers, on services that already run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import httpx
+
+from claimcheck.commands.up.addresses import HOST
+from claimcheck.settings import environment_for_child
+from tests.stack.ports import free_port
+from tests.stack.waiting import until
+
+ROOT = Path(__file__).parents[2]
+READY_S = 40.0
+DRAIN_S = 35.0
+
+
+class Program:
+    """One program of the system: its command, its own environment, and where it says that it is ready."""
+
+    def __init__(self, command: list[str], variables: Mapping[str, str], ready_url: str, log: Path) -> None:
+        self.command, self.variables, self.ready_url, self.log = command, dict(variables), ready_url, log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it in a process group of its own; its output is added to its log."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.command],
+                cwd=ROOT,
+                env=environment_for_child(self.variables),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def is_ready(self) -> bool:
+        """Whether it says so over HTTP. Fails with its log if it has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.command} ended with {self.process.returncode}:\n{self.output()}"
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(self.ready_url, timeout=5).status_code == httpx.codes.OK
+        return False
+
+    def output(self) -> str:
+        """Everything it has said so far."""
+        return self.log.read_text(errors="replace")
+
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal to it and to its children."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
+
+
+class System:
+    """Both APIs and `workers` workers. Names: process-api, status-api, worker-1, worker-2, ..."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str], *, workers: int, roles: Iterable[str] = ()) -> None:
+        """`folder` takes logs and scratch; `variables` is the environment of every program; `roles` default speech."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        process_port, status_port = free_port(), free_port()
+        self.process_url, self.status_url = f"http://{HOST}:{process_port}", f"http://{HOST}:{status_port}"
+        web = {
+            "CLAIMCHECK_WEB__PROCESS_PORT": str(process_port),
+            "CLAIMCHECK_WEB__STATUS_PORT": str(status_port),
+            "CLAIMCHECK_WEB__PROCESS_URL": self.process_url,
+            "CLAIMCHECK_WEB__STATUS_URL": self.status_url,
+        }
+        self._variables = {**web, **variables}
+        self.programs = {
+            "process-api": self._api("process-api", self.process_url),
+            "status-api": self._api("status-api", self.status_url),
+        }
+        for number, role in enumerate([*(roles or ["speech"] * workers)], start=1):
+            self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", role)
+
+    def start(self, *names: str) -> None:
+        """Start these programs, or all, and wait until each is ready."""
+        chosen = names or tuple(self.programs)
+        for name in chosen:
+            self.programs[name].start()
+        for name in chosen:
+            self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Return once the program says that it is ready."""
+        program = self.programs[name]
+        until(program.is_ready, f"{name} is ready; its log: {program.log}", deadline_s=READY_S)
+
+    def kill(self, name: str) -> None:
+        """End it as a crash does, children included (SIGKILL)."""
+        self._end(name, signal.SIGKILL)
+
+    def stop(self, name: str) -> int:
+        """End it as an operator does (SIGTERM), wait, and return its exit status."""
+        return self._end(name, signal.SIGTERM)
+
+    def restart(self, name: str) -> None:
+        """Start it again after `kill` or `stop`, and wait until it is ready."""
+        self.start(name)
+
+    def logs(self, name: str) -> str:
+        """What the program has said, over all its lives."""
+        return self.programs[name].output()
+
+    def close(self) -> None:
+        """End what still runs, at once; also what a test froze or forgot."""
+        for program in self.programs.values():
+            if program.process is not None:
+                program.send(signal.SIGKILL)
+                program.process.wait()
+                program.process = None
+
+    def _end(self, name: str, how: signal.Signals) -> int:
+        program = self.programs[name]
+        assert program.process is not None, f"{name} does not run"
+        program.process.send_signal(how) if how is signal.SIGTERM else program.send(how)
+        status = program.process.wait(timeout=DRAIN_S)
+        program.process = None
+        return status
+
+    def _api(self, name: str, url: str) -> Program:
+        module = "services." + name.replace("-", "_")
+        return Program(["-m", module], self._variables, f"{url}/readyz", self._folder / f"{name}.log")
+
+    def _worker(self, name: str, role: str) -> Program:
+        port = free_port()
+        own = {
+            "CLAIMCHECK_WORKER__HEALTH_PORT": str(port),
+            # Swept at start, so no two workers may share it.
+            "CLAIMCHECK_WORKER__SCRATCH_DIR": str(self._folder / "scratch" / name),
+        }
+        command = ["-m", "services.worker", "--role", role]
+        log = self._folder / f"{name}.log"
+        return Program(command, {**self._variables, **own}, f"http://{HOST}:{port}/readyz", log)

@@ -1,0 +1,32 @@
+"""Wait for a condition with a deadline; the only place where tests sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+EVERY_S = 0.05
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None], what: str, *, deadline_s: float = 10.0) -> T:
+    """Call `look` until it gives something truthy, and return that. Fails with `what` after `deadline_s` seconds."""
+    ends_at = time.monotonic() + deadline_s
+    while not (seen := look()):
+        if time.monotonic() > ends_at:
+            raise AssertionError(f"not within {deadline_s:g} s: {what}")
+        time.sleep(EVERY_S)
+    return seen
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, deadline_s: float = 10.0) -> T:
+    """The same for a coroutine function: `look` is awaited again and again."""
+    ends_at = time.monotonic() + deadline_s
+    while not (seen := await look()):
+        if time.monotonic() > ends_at:
+            raise AssertionError(f"not within {deadline_s:g} s: {what}")
+        await asyncio.sleep(EVERY_S)
+    return seen

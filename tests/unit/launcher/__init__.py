@@ -1,0 +1,1 @@
+"""What the launcher decides: which programs, where, and how long to wait."""

@@ -1,0 +1,20 @@
+/** Find and make elements. Everything goes in as text: file names, transcripts and problems come from strangers. */
+
+export const byId = (id) => document.getElementById(id);
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** Set a text. An unchanged one is left alone, so that screen readers do not read a live region again. */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = text === "";
+}
+
+/** Show one of the views, its companions, and nothing else. */
+export function showOnly(...ids) {
+  for (const id of ["hand-in", "ticket", "transcript", "recent"]) byId(id).hidden = !ids.includes(id);
+}

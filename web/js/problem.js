@@ -1,0 +1,45 @@
+/** Problem documents (RFC 9457): an answer that is an error, and what it says. */
+
+import { byId, say } from "./dom.js";
+
+export class Problem extends Error {
+  /** `retryAfterS`: seconds the service asked for, if it did. */
+  constructor(title, detail, { status = 0, retryAfterS = null } = {}) {
+    super(detail);
+    Object.assign(this, { title, detail, status, retryAfterS });
+  }
+
+  /** Whether the same request may work later. */
+  get passes() {
+    return this.status === 429 || this.status >= 500;
+  }
+}
+
+/** The problem in an answer's text; a proxy's HTML page still gives one. */
+export function problemIn(text, status, retryAfter) {
+  const about = { status, retryAfterS: seconds(retryAfter) };
+  try {
+    const { title, detail } = JSON.parse(text);
+    if (title) return new Problem(String(title), String(detail ?? ""), about);
+  } catch {
+    // Not ours: the status is all there is to say.
+  }
+  return new Problem("The service did not answer as expected", `it answered with status ${status}`, about);
+}
+
+/** A Retry-After header in seconds, or null. It is a number or a date (RFC 9110, 10.2.3). */
+export function seconds(retryAfter) {
+  if (!retryAfter) return null;
+  const wait = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1000;
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}
+
+/** Show a problem in the box with this id; null hides it. */
+export function showProblem(id, problem) {
+  const box = byId(id);
+  say(box.querySelector("h2"), problem?.title ?? "");
+  say(box.querySelector("p"), problem ? sentence(problem.detail) : "");
+  box.hidden = problem === null;
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]?$/.exec(text)[0] || !text ? "" : ".");

@@ -1,0 +1,107 @@
+/** The claim ticket: where a job stands. Draws what it is told; asks nobody. */
+
+import { byId, say } from "./dom.js";
+import { clock, moment, size } from "./format.js";
+import { showProblem } from "./problem.js";
+
+const STAMPS = { queued: "Queued", running: "Running", succeeded: "Ready", failed: "Failed", cancelled: "Cancelled" };
+
+let clocks = { sinceMs: null, untilMs: null, nextMs: null };
+setInterval(showClocks, 1000);
+
+/** A blank ticket; `id` is null before the API has given one. */
+export function blankTicket(id, name = "") {
+  say(byId("name"), name || "Your recording");
+  showNumber(id);
+  for (const node of ["facts", "status", "connection", "elapsed"]) say(byId(node), "");
+  showAttempt("", null);
+  stamp("looking", "…");
+  showProgress(undefined);
+  showProblem("problem", null);
+  showButtons({});
+  clocks = { sinceMs: null, untilMs: null, nextMs: null };
+}
+
+/** The file is on its way; `share` is what was sent, 0 to 1. */
+export function showUpload(file, share) {
+  stamp("sending", "Sending");
+  say(byId("facts"), size(file.size));
+  showProgress(share);
+  say(byId("status"), share < 1 ? "Sending the file." : "The file is sent. Waiting for the ticket.");
+  clocks.sinceMs ??= Date.now();
+  showClocks();
+}
+
+/** The job as the API shows it. */
+export function showJob(job) {
+  say(byId("name"), job.file.name || "Recording without a name");
+  say(byId("facts"), `${size(job.file.size_bytes)}, handed in ${moment(job.created_at)}`);
+  showNumber(job.id);
+  stamp(job.status, STAMPS[job.status] ?? job.status);
+  say(byId("status"), statusOf(job));
+  if (job.ended_at) byId("progress").hidden = true;
+  else showProgress(job.status === "running" ? job.progress : undefined);
+  showProblem("problem", job.status === "failed" ? (job.error ?? { title: "The job failed", detail: "" }) : null);
+  clocks = {
+    sinceMs: Date.parse(job.created_at),
+    untilMs: job.ended_at ? Date.parse(job.ended_at) : null,
+    nextMs: job.next_attempt_at ? Date.parse(job.next_attempt_at) : null,
+  };
+  showAttempt(job.attempt > 1 || job.status === "running" ? String(job.attempt) : "", clocks.nextMs);
+  showClocks();
+}
+
+/** What went wrong outside the job: the upload or the question about it. */
+export function showTrouble(problem) {
+  stamp("failed", "No ticket");
+  byId("progress").hidden = true;
+  say(byId("status"), "");
+  showProblem("problem", problem);
+  clocks.untilMs = Date.now();
+}
+
+/** `again`: what "Try again" does; `stop`: what "Stop the upload" does. A button without an action is not there. */
+export function showButtons({ again = null, stop = null }) {
+  Object.assign(byId("again"), { hidden: again === null, onclick: again });
+  Object.assign(byId("stop"), { hidden: stop === null, onclick: stop });
+  byId("another").hidden = stop !== null;
+}
+
+function statusOf(job) {
+  if (job.status === "queued") {
+    return job.next_attempt_at ? "The last attempt did not work. Waiting for the next one." : "Waiting for a worker.";
+  }
+  if (job.status === "running") return "A worker is on it.";
+  if (job.status === "succeeded") return "The transcript is ready.";
+  return job.status === "cancelled" ? "The job was cancelled." : "";
+}
+
+/** `share` undefined: under way, nobody knows how far. */
+function showProgress(share) {
+  const bar = byId("progress");
+  bar.hidden = false;
+  if (share === undefined) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+function showNumber(id) {
+  say(byId("number"), id ?? "comes with the upload");
+  byId("copy-link").hidden = id === null;
+}
+
+function showAttempt(attempt, nextMs) {
+  say(byId("attempt"), attempt);
+  for (const node of document.querySelectorAll("[data-of=attempt]")) node.hidden = attempt === "";
+  for (const node of document.querySelectorAll("[data-of=next]")) node.hidden = nextMs === null;
+}
+
+function stamp(status, text) {
+  byId("ticket").dataset.status = status;
+  say(byId("stamp"), text);
+}
+
+function showClocks() {
+  const { sinceMs, untilMs, nextMs } = clocks;
+  if (sinceMs !== null) say(byId("elapsed"), clock(((untilMs ?? Date.now()) - sinceMs) / 1000));
+  if (nextMs !== null) byId("next").textContent = `in ${clock((nextMs - Date.now()) / 1000)}`;
+}

@@ -1,0 +1,79 @@
+/** The transcript: segments that seek, their highlight while the recording plays, downloads. */
+
+import { byId, element, say } from "./dom.js";
+import { clock, language } from "./format.js";
+import { showPlayer } from "./player.js";
+
+const SMOOTH = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+
+/** Draw the result of a succeeded job; `file` is the recording if this page still has it. */
+export function showTranscript(job, file) {
+  const { result } = job;
+  say(byId("transcript-facts"), facts(result).join(", "));
+  byId("downloads").replaceChildren(...Object.entries(job.result_urls ?? {}).map(download));
+  showWarnings(result.warnings.filter((warning) => warning.slug !== "no-speech"));
+  const rows = result.segments.map(segmentRow);
+  const list = byId("segments");
+  list.lang = result.language ?? "";
+  list.replaceChildren(...rows);
+  byId("silence").hidden = rows.length > 0;
+  byId("copy-text").hidden = rows.length === 0;
+  listen(rows, result.segments, file ?? null);
+  byId("recording").onchange = (event) => listen(rows, result.segments, event.target.files[0] ?? null);
+}
+
+function facts(result) {
+  const sure = result.language_probability;
+  const share = sure !== null && sure < 1 ? ` (${Math.round(sure * 100)} %)` : "";
+  const spoken = result.language ? [`${language(result.language)}${share}`] : [];
+  return [...spoken, clock(result.duration_s), `model ${result.model}`];
+}
+
+function download([format, url]) {
+  const link = element("a", { href: url, className: "button", rel: "noopener", download: "" }, format.toUpperCase());
+  link.setAttribute("aria-label", `Download ${format.toUpperCase()}`);
+  return link;
+}
+
+function showWarnings(warnings) {
+  byId("warnings").replaceChildren(...warnings.map((warning) => element("li", {}, warning.detail)));
+  byId("warnings").hidden = warnings.length === 0;
+}
+
+function segmentRow(segment) {
+  const time = element("button", { type: "button", className: "time" }, clock(segment.start_s));
+  return element("li", {}, time, element("span", { dir: "auto" }, segment.text));
+}
+
+/** Tie the segments to a player of `file`; without one their times are only text. */
+function listen(rows, segments, file) {
+  const player = showPlayer(file);
+  byId("segments").classList.toggle("audible", player !== null);
+  rows.forEach((row, index) => {
+    const time = row.querySelector("button");
+    time.disabled = player === null;
+    time.setAttribute("aria-label", player ? `Play from ${time.textContent}` : time.textContent);
+    row.onclick = player && (() => seek(player, segments[index].start_s));
+  });
+  if (player) player.ontimeupdate = () => mark(rows, indexAt(segments, player.currentTime), !player.paused);
+}
+
+/** Play from here, unless the click was the end of selecting text. */
+function seek(player, startS) {
+  if (!getSelection().isCollapsed) return;
+  player.currentTime = startS;
+  player.play().catch(() => {}); // Autoplay may be forbidden; the position is set all the same.
+}
+
+/** Index of the last segment that has begun, -1 before the first. */
+function indexAt(segments, seconds) {
+  return segments.findLastIndex((segment) => segment.start_s <= seconds);
+}
+
+function mark(rows, index, scrolls) {
+  const present = rows.findIndex((row) => row.ariaCurrent === "true");
+  if (present === index) return;
+  rows[present]?.removeAttribute("aria-current");
+  rows[index]?.setAttribute("aria-current", "true");
+  if (scrolls) rows[index]?.scrollIntoView({ block: "nearest", behavior: SMOOTH });
+}
