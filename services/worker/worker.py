@@ -34,21 +34,21 @@ class Worker:
         self.drain = Drain(settings.worker.drain_s)
         self._records = Records(settings.records, timeout_s=CALL_S)
         self._blobs = Blobs(settings.blobs, timeout_s=BLOCK_S)
-        self._queues = Queues(settings.queue, timeout_s=CALL_S)
+        self.queues = Queues(settings.queue, timeout_s=CALL_S)
         self._scratch = Scratch(settings.worker.scratch_dir, settings.worker.scratch_max_bytes)
         self._engines = Engines.of(settings)
         self.health = Health(
             {
                 "records": self._records.ping,
                 "storage": self._blobs.ping,
-                "queue": lambda: self._queues.ping(kind),
+                "queue": lambda: self.queues.ping(kind),
             }
         )
 
     async def run(self) -> None:
         """Work until the drain is over, then close everything."""
         slots = self._settings.worker.slots
-        consumer = Consumer(kind=self._kind, queues=self._queues, runner=self.runner(), slots=slots, drain=self.drain)
+        consumer = Consumer(kind=self._kind, queues=self.queues, runner=self.runner(), slots=slots, drain=self.drain)
         log.info("worker.started", extra={"role": self._kind, "slots": slots})
         try:
             await consumer.run()
@@ -58,16 +58,16 @@ class Worker:
 
     def runner(self) -> Runner:
         """What runs one delivery."""
-        announcer = Announcer(self._records, self._queues)
+        announcer = Announcer(self._records, self.queues)
         return Runner(
             kind=self._kind,
-            queues=self._queues,
+            queues=self.queues,
             beginner=Beginner(self._records, announcer, self._settings.job),
             handling=self._handling(),
             settler=Settler(
                 records=self._records,
                 blobs=self._blobs,
-                queues=self._queues,
+                queues=self.queues,
                 announcer=announcer,
                 settings=self._settings.job,
             ),
@@ -90,5 +90,5 @@ class Worker:
         """Close every connection and remove the scratch folder."""
         self._engines.close()
         self._scratch.close()
-        for opened in (self._queues, self._records, self._blobs):
+        for opened in (self.queues, self._records, self._blobs):
             await opened.close()

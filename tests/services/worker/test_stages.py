@@ -1,0 +1,163 @@
+"""Jobs of several stages, failures, retries and hand-backs, delivery by delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from claimcheck import protocol
+from claimcheck.job import Status
+from services.worker.drain import Drain
+from tests.services.worker.conftest import Bench
+from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_fan_out_runs_every_part_once_and_joins(bench: Bench) -> None:
+    job = await bench.job("fan", {"parts": 5})
+    await bench.queues.send("speech", protocol.message_for(job))
+    ran = await bench.drain_queue()
+    assert ran == 1 + 5 + 1
+    assert (await bench.result(job))["parts"] == [{"part": k, "attempt": 1} for k in range(5)]
+
+
+async def test_fan_out_without_parts_joins_at_once(bench: Bench) -> None:
+    job = await bench.job("fan", {"parts": 0})
+    await bench.queues.send("speech", protocol.message_for(job))
+    assert await bench.drain_queue() == 2
+    assert (await bench.record(job)).status == Status.SUCCEEDED
+
+
+async def test_part_that_cannot_be_read_becomes_a_warning(bench: Bench) -> None:
+    job = await bench.job("fan", {"parts": 3, "refuse": [1]})
+    await bench.queues.send("speech", protocol.message_for(job))
+    await bench.drain_queue()
+    after = await bench.record(job)
+    assert after.status == Status.SUCCEEDED
+    assert after.end is not None
+    assert after.end.warnings == 1
+    assert [w["part"] for w in (await bench.result(job))["warnings"]] == [1]
+
+
+async def test_part_that_fails_once_is_put_back_with_a_due_time_and_leaves_the_job_running(bench: Bench) -> None:
+    job = await bench.job("fan", {"parts": 1, "fail_once": [0]})
+    await bench.queues.send("speech", protocol.message_for(job))
+    await bench.run_next()
+    await bench.run_next()
+    (copy,) = await bench.messages()
+    assert (copy.part, copy.attempt) == (0, 2)
+    during = await bench.record(job)
+    assert (during.status, during.attempt) == (Status.RUNNING, 1)
+    assert during.due_at is not None
+    await _run_when_due(bench)
+    await bench.drain_queue()
+    assert (await bench.result(job))["parts"] == [{"part": 0, "attempt": 2}]
+
+
+async def test_retryable_failure_is_queued_for_the_next_attempt(bench: Bench) -> None:
+    job = await bench.job("probe", {"do": "fail-once"})
+    await bench.deliver(protocol.message_for(job))
+    waiting = await bench.record(job)
+    assert (waiting.status, waiting.attempt, waiting.run) == (Status.QUEUED, 2, None)
+    assert waiting.due_at is not None
+    await _run_when_due(bench)
+    assert (await bench.result(job))["attempt"] == 2
+
+
+@pytest.mark.parametrize("how", ["fail", "crash"])
+async def test_last_attempt_fails_the_job_and_tells_why(bench: Bench, how: str) -> None:
+    job = await bench.job("probe", {"do": how}, attempt=3)
+    await bench.deliver(protocol.message_for(job))
+    after = await bench.record(job)
+    assert after.status == Status.FAILED
+    assert after.end is not None
+    error = after.end.error or {}
+    assert error["type"] == "urn:claimcheck:problem:attempts-exhausted"
+    assert error["last"]["type"].endswith("dependency-failure" if how == "fail" else "unexpected-error")
+
+
+async def test_permanent_failure_fails_the_job_at_once(bench: Bench) -> None:
+    job = await bench.job("probe", {"do": "refuse"})
+    await bench.deliver(protocol.message_for(job))
+    after = await bench.record(job)
+    assert (after.status, after.attempt) == (Status.FAILED, 1)
+    assert await bench.waiting() == []
+
+
+async def test_upload_that_is_gone_fails_the_job(bench: Bench) -> None:
+    job = await bench.job("probe", {"do": "read"})
+    await bench.blobs.delete(job.upload.blob)
+    await bench.deliver(protocol.message_for(job))
+    end = (await bench.record(job)).end
+    assert end is not None
+    assert (end.error or {})["type"] == "urn:claimcheck:problem:upload-missing"
+
+
+async def test_large_result_is_kept_as_a_blob(bench: Bench) -> None:
+    job = await bench.job("probe", {"result_bytes": 300_000})
+    await bench.deliver(protocol.message_for(job))
+    end = (await bench.record(job)).end
+    assert end is not None
+    assert end.result is not None
+    assert end.result.item is None
+    content = b"".join([chunk async for chunk in bench.blobs.read(end.result.blob or "")])
+    assert len(content) > 300_000
+
+
+async def test_drain_hands_back_without_spending_an_attempt(bench: Bench) -> None:
+    job = await bench.job("probe", {"seconds": 60})
+    bench.worker.drain = Drain(1.0)
+    await bench.queues.send("speech", protocol.message_for(job))
+    running = asyncio.create_task(bench.run_next())
+
+    async def taken() -> bool:
+        return (await bench.record(job)).status == Status.RUNNING
+
+    await eventually(taken, "the job is running")
+    bench.worker.drain.begin()
+    await running
+    after = await bench.record(job)
+    assert (after.status, after.attempt, after.turn, after.run) == (Status.QUEUED, 1, 1, None)
+    assert [(m.attempt, m.turn) for m in await bench.messages()] == [(1, 1)]
+
+
+async def test_lease_is_renewed_for_as_long_as_the_stage_runs(bench: Bench) -> None:
+    job = await bench.job("probe", {"seconds": 1.6 * bench.settings.queue.lease_s})
+    await bench.deliver(protocol.message_for(job))
+    after = await bench.record(job)
+    assert (after.status, after.attempt) == (Status.SUCCEEDED, 1)
+    assert await bench.waiting() == []
+
+
+async def test_job_that_was_cancelled_meanwhile_stops_at_the_next_renewal(bench: Bench) -> None:
+    job = await bench.job("probe", {"seconds": 60})
+    await bench.queues.send("speech", protocol.message_for(job))
+    running = asyncio.create_task(bench.run_next())
+
+    async def taken() -> bool:
+        return (await bench.record(job)).status == Status.RUNNING
+
+    await eventually(taken, "the job is running")
+    await _cancel(bench, job.tenant, job.job_id)
+    async with asyncio.timeout(2 * bench.settings.queue.renew_s + 3):
+        await running
+    assert (await bench.record(job)).status == Status.CANCELLED
+    assert await bench.waiting() == []
+
+
+async def _cancel(bench: Bench, tenant: str, job_id: str) -> None:
+    from claimcheck.writes import OUTSIDER, Write  # the route comes later; this is the write it will make
+
+    cancelled = {"status": "cancelled", "run": None, "end": {"at": datetime.now(UTC).isoformat()}}
+    await bench.records.write(tenant, job_id, Write(cancelled, condition=OUTSIDER))
+
+
+async def _run_when_due(bench: Bench) -> None:
+    async def due() -> bool:
+        return any(m.due_at is None or m.due_at <= datetime.now(UTC) for m in await bench.waiting())
+
+    await eventually(due, "the retry is due")
+    await bench.run_next()
