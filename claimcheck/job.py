@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 SCHEMA_VERSION = 1
 JOB_ITEM_ID: Final = "job"  # A job's items share one logical partition, so their ids need only differ in there.
@@ -50,7 +50,12 @@ def _parsed(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-At = Annotated[datetime, BeforeValidator(_parsed), PlainSerializer(timestamp, return_type=str)]
+At = Annotated[
+    datetime,
+    BeforeValidator(_parsed),
+    PlainSerializer(timestamp, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 class Stored(BaseModel):
@@ -136,6 +141,8 @@ class Job(Stored):
     run: Run | None = None
     parts: Parts = Parts()
     end: End | None = None
+    ttl: int | None = Field(default=None, exclude_if=lambda ttl: ttl is None)
+    """Seconds that the item lives after its last write; set with the end, never before."""
     etag: str = Field(default="", alias="_etag", exclude=True)
     """Version of the item that was read; not part of what is stored."""
 

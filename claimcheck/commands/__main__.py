@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="get Node.js, Azurite and Whisper models where they are missing")
     setup.add_argument("--models", nargs="*", default=[], metavar="NAME", help="Whisper models, for example base")
     setup.set_defaults(command=_setup)
+    schema = commands.add_parser("schema", help="print docs/schema.md: every stored, queued and answered format")
+    schema.set_defaults(command=_schema)
     return parser
 
 
@@ -59,6 +61,13 @@ def _setup(chosen: argparse.Namespace) -> int:
     from claimcheck.commands.setup import setup
 
     return setup(chosen.models)
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from claimcheck.schemas import page
+
+    sys.stdout.write(page())
+    return 0
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from claimcheck.commands.up.azurite import azurite_command
 from claimcheck.commands.up.node import Node
 from claimcheck.settings import LocalSettings, Settings, WebSettings
 
+_EVERYWHERE = ("0.0.0.0", "::", "localhost")
 FOUNDATION_STOP_S = 10.0  # Azurite writes its metadata when it ends; with thousands of blobs that takes seconds
+AZURITE_HURRIED_STOP_S = 3.0  # without that write, the blobs of its last 5 s are lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +35,17 @@ class Program:
     """What its lines are prefixed with."""
     command: tuple[str, ...]
     port: int
-    """It listens here on loopback once it has started."""
+    """It listens here once it has started."""
+    host: str = HOST
+    """Where the launcher reaches it."""
     ready_path: str = ""
     """It is ready once this path answers 200; empty: once the port takes connections."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Added to the launcher's own environment."""
     stop_s: float = FOUNDATION_STOP_S
     """Seconds from SIGTERM to SIGKILL."""
+    hurried_stop_s: float = 0.0
+    """The same when somebody is in a hurry."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,12 @@ def _foundations(root: Path, local: LocalSettings, node: Node) -> tuple[Program,
     admin = ["--admin-port", str(local.service_bus_admin_port)]
     records = ["--port", str(local.cosmos_port), "--consistency", "Strong", "--data", str(folder / "cosmos")]
     return (
-        Program(name="azurite", command=tuple(blobs), port=local.blob_port),
+        Program(
+            name="azurite",
+            command=tuple(blobs),
+            port=local.blob_port,
+            hurried_stop_s=AZURITE_HURRIED_STOP_S,
+        ),
         Program(
             name="service-bus",
             command=_python("azure_local_emulators.service_bus", *broker, *admin),
@@ -152,6 +163,7 @@ def _apis(local: LocalSettings, settings: Settings) -> tuple[Program, ...]:
             name=name,
             command=_python("services." + name.replace("-", "_")),
             port=port,
+            host=HOST if settings.web.host in _EVERYWHERE else settings.web.host,
             ready_path="/readyz",
             variables=variables,
             stop_s=local.drain_s,
@@ -161,15 +173,17 @@ def _apis(local: LocalSettings, settings: Settings) -> tuple[Program, ...]:
 
 
 def _workers(local: LocalSettings, settings: Settings, folder: Path) -> tuple[Program, ...]:
-    return tuple(_worker(number, local, settings, folder) for number in range(1, local.speech_workers + 1))
+    given = "scratch_dir" in settings.worker.model_fields_set
+    scratch = settings.worker.scratch_dir.resolve() if given else folder / "scratch"
+    return tuple(_worker(number, local, settings, scratch) for number in range(1, local.speech_workers + 1))
 
 
-def _worker(number: int, local: LocalSettings, settings: Settings, folder: Path) -> Program:
+def _worker(number: int, local: LocalSettings, settings: Settings, scratch: Path) -> Program:
     name, port = f"speech-{number}", local.worker_port + number - 1
     own = {
         "CLAIMCHECK_WORKER__HEALTH_PORT": str(port),
         # A worker sweeps its scratch folder when it starts, so no two may share one.
-        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(folder / "scratch" / name),
+        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(scratch / name),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(models_dir(local, settings)),
     }
     return Program(

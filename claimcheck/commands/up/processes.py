@@ -50,7 +50,7 @@ class Child:
         self._kept = asyncio.create_task(self._keep(), name=f"keep {self.program.name}")
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """End it by SIGTERM, and by SIGKILL if that takes longer than its limit, or `hurry` is set."""
+        """End it by SIGTERM, and by SIGKILL if that takes longer than its limit; `hurry` shortens the limit."""
         self._stopping = True
         if self._kept is None:
             return
@@ -58,7 +58,7 @@ class Child:
             self._kept.cancel()
         else:
             _signal(self._process, signal.SIGTERM)
-            if not await _ends_within(self._kept, self.program.stop_s, hurry):
+            if not await _ends_in_time(self._kept, self.program, hurry):
                 self._output.note(self.program.name, "did not end in time and is killed")
                 _kill_group(self._process.pid)
         with contextlib.suppress(asyncio.CancelledError):
@@ -75,12 +75,22 @@ class Child:
                 self._output.note(self.program.name, f"{_ended(status)}; it was never ready and is given up")
                 self.hopeless.set()
                 return
-            delay_s = restart_delay_s(delay_s, ran_s)
-            self._output.note(self.program.name, f"{_ended(status)}; starting it again in {delay_s:g} s")
-            await asyncio.sleep(delay_s)
-            await self._spawn()
+            delay_s = await self._start_again(_ended(status), delay_s, ran_s)
             starts += 1
             self._output.note(self.program.name, f"started again (process {self.pid})")
+
+    async def _start_again(self, why: str, delay_s: float, ran_s: float) -> float:
+        """Wait and start it, as often as it takes: memory may be short for a while. The last wait in seconds."""
+        while True:
+            delay_s = restart_delay_s(delay_s, ran_s)
+            self._output.note(self.program.name, f"{why}; starting it again in {delay_s:g} s")
+            await asyncio.sleep(delay_s)
+            try:
+                await self._spawn()
+            except OSError as refusal:
+                why, ran_s = f"cannot be started ({refusal})", 0.0
+                continue
+            return delay_s
 
     async def _spawn(self) -> None:
         # A pipe of our own: with asyncio's, `wait` would also wait for whoever inherited the child's output.
@@ -145,13 +155,15 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
-async def _ends_within(task: asyncio.Task[None], limit_s: float, hurry: asyncio.Event) -> bool:
-    """Whether `task` ends before the time is over or somebody is in a hurry."""
+async def _ends_in_time(task: asyncio.Task[None], program: Program, hurry: asyncio.Event) -> bool:
+    """Whether `task` ends within the program's limit, which is another once somebody is in a hurry."""
     hurried = asyncio.create_task(hurry.wait())
     try:
-        await asyncio.wait({task, hurried}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, hurried}, timeout=program.stop_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         hurried.cancel()
+    if hurry.is_set():
+        await asyncio.wait({task}, timeout=program.hurried_stop_s)
     return task.done()
 
 

@@ -7,7 +7,6 @@ import contextlib
 
 import aiohttp
 
-from claimcheck.commands.up.addresses import HOST
 from claimcheck.commands.up.plan import Program
 
 ASK_EVERY_S = 0.1
@@ -24,16 +23,16 @@ async def until_ready(program: Program) -> None:
 
 async def _is_ready(program: Program, session: aiohttp.ClientSession) -> bool:
     if not program.ready_path:
-        return await _takes_connections(program.port)
+        return await _takes_connections(program)
     with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-        async with session.get(f"http://{HOST}:{program.port}{program.ready_path}") as answer:
+        async with session.get(f"http://{program.host}:{program.port}{program.ready_path}") as answer:
             return answer.status == 200
     return False
 
 
-async def _takes_connections(port: int) -> bool:
+async def _takes_connections(program: Program) -> bool:
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port), ANSWER_S)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(program.host, program.port), ANSWER_S)
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -28,7 +28,10 @@ class Supervisor:
     async def start(self, children: Sequence[Child], limit_s: float) -> None:
         """Start `children` and wait until each is ready. Raises NotReady after `limit_s` seconds, or without hope."""
         for child in children:
-            await child.start()
+            try:
+                await child.start()
+            except OSError as cause:
+                raise NotReady(f"{child.program.name} cannot be started: {cause}") from cause
         waits = [asyncio.create_task(_ready_or_hopeless(child)) for child in children]
         try:
             await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_EXCEPTION)
