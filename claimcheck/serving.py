@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import uvicorn
@@ -11,6 +12,8 @@ from claimcheck.settings import Settings
 from claimcheck.telemetry import configure_logging
 from claimcheck.web import check_host
 
+log = logging.getLogger(__name__)
+
 STOP_S = 20  # Open requests may finish; Azure kills 30 s after SIGTERM.
 
 
@@ -18,6 +21,7 @@ def serve(create_app: Callable[[Settings], FastAPI], settings: Settings, *, port
     """Serve until SIGTERM or SIGINT."""
     configure_logging(settings.log)
     check_host(settings.web)
+    log.info("api.started", extra={"host": settings.web.host, "port": port})
     uvicorn.run(
         create_app(settings),
         host=settings.web.host,

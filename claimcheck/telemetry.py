@@ -18,7 +18,7 @@ from claimcheck.settings import LogSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # The SDKs tell each request and reconnect at INFO; what we need of it, our own lines say.
-_QUIET = ("azure", "uvicorn.access", "httpx", "httpcore", "faster_whisper", "huggingface_hub")
+_QUIET = ("azure", "uvicorn", "httpx", "httpcore", "faster_whisper", "huggingface_hub")
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 

@@ -22,6 +22,7 @@ from claimcheck.messaging import Queues
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
 from claimcheck.tasks import Task
+from claimcheck.telemetry import trace_id
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +59,8 @@ class Intake:
         job = self._new(tenant, job_id, task, options, upload)
         created = await self._create(job)
         await self._queue(job, task, traceparent, created=created)
-        log.info(
-            "job.accepted",
-            extra={"job_id": job_id, "task": task.name, "size_bytes": upload.size_bytes, "trace": traceparent},
-        )
+        told = {"job_id": job_id, "task": task.name, "size_bytes": upload.size_bytes}
+        log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
         return job
 
     def _new(self, tenant: str, job_id: str, task: Task, options: dict[str, Any], upload: Upload) -> Job:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from claimcheck.languages import WHISPER_LANGUAGES
 from claimcheck.settings import WebSettings
 from claimcheck.tasks import catalogue
 
 FOLDER = Path(__file__).resolve().parents[2] / "web"
 
 
-def add_page(app: FastAPI, settings: WebSettings) -> None:
-    """The page at `/`, and its configuration at `/page.json`."""
+def add_page(app: FastAPI, settings: WebSettings, *, models: Sequence[str] = ()) -> None:
+    """The page at `/`, and its configuration at `/page.json`. `models`: what it offers besides the default."""
 
     @app.get("/page.json", include_in_schema=False)
     async def configuration() -> dict[str, object]:
@@ -23,10 +25,19 @@ def add_page(app: FastAPI, settings: WebSettings) -> None:
             "status_url": settings.status_url,
             "max_upload_bytes": settings.max_upload_bytes,
             "tasks": sorted(catalogue()),
+            "languages": sorted(WHISPER_LANGUAGES),
+            "models": list(models),
         }
 
-    policy = f"default-src 'self'; connect-src 'self' {settings.status_url}; frame-ancestors 'none'; base-uri 'none'"
-    app.mount("/", _Page(policy), name="page")
+    app.mount("/", _Page(_policy(settings.status_url)), name="page")
+
+
+def _policy(status_url: str) -> str:
+    """No script, style or picture but ours; calls to the two APIs alone; the player plays the visitor's own file."""
+    return (
+        f"default-src 'self'; connect-src 'self' {status_url}; media-src blob:; object-src 'none';"
+        " form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    )
 
 
 class _Page(StaticFiles):

@@ -111,6 +111,7 @@ class _Reader:
                 "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
+            max_header_size=MIB,  # Ours comes first, and says value and limit where the parser does not.
         )
 
     def feed(self, chunk: bytes) -> list[bytes]:

@@ -16,6 +16,7 @@ from claimcheck.messaging import Delivery
 from claimcheck.protocol import AnnounceThenComplete, Complete, GiveUp, PassOnThenComplete, RunPart, Take
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
+from claimcheck.telemetry import trace_id
 from services.worker.announcing import Announcer
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Begun:
 
     def log_fields(self) -> dict[str, Any]:
         """What every log line about it says."""
-        return log_fields(self.message, task=self.job.task)
+        return log_fields(self.message, task=self.job.task, trace_id=trace_id(self.traceparent))
 
 
 def log_fields(message: Message, **more: Any) -> dict[str, Any]:
@@ -115,8 +116,9 @@ class Beginner:
         return self._taken(delivery, message, taken, run)
 
     def _taken(self, delivery: Delivery, message: Message, job: Job, run: Run) -> Begun:
-        log.info("job.taken", extra=log_fields(message, task=job.task, deliveries=delivery.delivery_count + 1))
-        return Begun(message, job, delivery.delivery_count, _traceparent(delivery), run.owner)
+        begun = Begun(message, job, delivery.delivery_count, _traceparent(delivery), run.owner)
+        log.info("job.taken", extra={**begun.log_fields(), "deliveries": delivery.delivery_count + 1})
+        return begun
 
     def _given_up(self, job: Job, delivery: Delivery, message: Message, deaths: int) -> Begun:
         log.error("job.given_up", extra=log_fields(message, task=job.task, deaths=deaths))

@@ -42,6 +42,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 NEWER_AGAIN = timedelta(seconds=30)  # A rolling deploy brings workers that know the version within minutes.
+AGAIN_S = 0.2  # Two writers that refuse each other must not do so in step.
 PATIENCE = RetryPolicy(max_attempts=1, backoff_first_s=0.2, backoff_max_s=10.0)
 
 
@@ -78,6 +79,7 @@ class Runner:
             except (Overtaken, WriteRefused) as refused:
                 log.info("delivery.begins_again", extra={"message_id": delivery.message_id, "why": str(refused)})
                 fast = False
+                await asyncio.sleep(AGAIN_S * random.random())
             except LeaseLost as lost:
                 log.warning("lease.lost", extra={"message_id": delivery.message_id, "detail": lost.detail})
                 return
