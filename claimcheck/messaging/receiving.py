@@ -1,0 +1,114 @@
+"""Receive through one link, one delivery at a time; it is settled before the next is received."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from azure.core.exceptions import AzureError
+from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.amqp import AmqpMessageBodyType
+from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostError, MessageNotFoundError
+
+from claimcheck.errors import LeaseLost, QueueUnavailable
+from claimcheck.messaging.link import closed
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One hand-over of a message, leased until `leased_until` (the broker's clock, UTC)."""
+
+    body: bytes
+    message_id: str
+    sequence_number: str
+    delivery_count: int
+    """Earlier deliveries of this message; 0 at the first."""
+    leased_until: datetime
+    enqueued_at: datetime
+    properties: Mapping[str, str]
+    """Application properties whose values are text, such as `traceparent`."""
+    received: ServiceBusReceivedMessage = field(repr=False, compare=False)
+
+
+class Receiver:
+    """One link that takes one delivery at a time; it is settled before the next is received."""
+
+    def __init__(self, client: ServiceBusClient, queue: str) -> None:
+        self._client, self._queue = client, queue
+        self._link: ServiceBusReceiver | None = None
+        # A renewal and a settlement at the same moment would wait for each other's reads inside the SDK.
+        self._turn = asyncio.Lock()
+
+    async def receive(self, wait_s: float) -> Delivery | None:
+        """The next delivery, leased for the queue's lock duration; None after `wait_s` seconds without one.
+
+        At-least-once: the same message may come again, also while an expired lease's worker still runs.
+        Raises QueueUnavailable; the next call opens a new connection.
+        """
+        try:
+            received = await (await self._opened()).receive_messages(max_message_count=1, max_wait_time=wait_s)
+        except (AzureError, ValueError, OSError) as cause:
+            await self.close()
+            raise QueueUnavailable(f"receiving from {self._queue} failed: {type(cause).__name__}") from cause
+        return _delivery(received[0]) if received else None
+
+    async def complete(self, delivery: Delivery) -> None:
+        """Remove the message. Raises LeaseLost if someone else may have it by now, QueueUnavailable."""
+        await self._settled(delivery, "complete_message")
+
+    async def dead_letter(self, delivery: Delivery, *, reason: str, description: str) -> None:
+        """Park the message. Raises LeaseLost, QueueUnavailable."""
+        await self._settled(delivery, "dead_letter_message", reason=reason, error_description=description)
+
+    async def renew(self, delivery: Delivery) -> datetime:
+        """Start the lease anew; the broker's time at which it ends now. Raises LeaseLost, QueueUnavailable."""
+        async with self._turn, self._translated("renewing a lease"):
+            return await (await self._opened()).renew_message_lock(delivery.received)
+
+    async def _settled(self, delivery: Delivery, method: str, **how: str) -> None:
+        async with self._turn, self._translated("settling"):
+            await getattr(await self._opened(), method)(delivery.received, **how)
+
+    @contextlib.asynccontextmanager
+    async def _translated(self, doing: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except (MessageLockLostError, MessageNotFoundError, MessageAlreadySettled) as cause:
+            raise LeaseLost(f"{doing} on {self._queue} was refused") from cause
+        except (AzureError, ValueError, OSError) as cause:
+            raise QueueUnavailable(f"{doing} on {self._queue} failed: {type(cause).__name__}") from cause
+
+    async def _opened(self) -> ServiceBusReceiver:
+        if self._link is None:
+            # Nothing is prefetched: a message waiting here behind a long job would be held from an idle worker.
+            self._link = self._client.get_queue_receiver(self._queue, prefetch_count=0)
+            await self._link.__aenter__()
+        return self._link
+
+    async def close(self) -> None:
+        """Close the connection; the leases it held run out."""
+        link, self._link = self._link, None
+        if link is not None:
+            await closed(link)
+
+
+def _delivery(received: ServiceBusReceivedMessage) -> Delivery:
+    properties = received.application_properties or {}
+    return Delivery(
+        body=b"".join(received.body) if received.body_type == AmqpMessageBodyType.DATA else b"",
+        message_id=received.message_id or "",
+        sequence_number=str(received.sequence_number),
+        delivery_count=received.delivery_count or 0,
+        leased_until=received.locked_until_utc or datetime.now(UTC),
+        enqueued_at=received.enqueued_time_utc or datetime.now(UTC),
+        properties={_text(k): _text(v) for k, v in properties.items() if isinstance(v, str | bytes)},
+        received=received,
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
