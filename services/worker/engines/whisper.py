@@ -142,6 +142,14 @@ class SpeechEngine:
             return self._models[name]
 
     def _load(self, name: str) -> Any:
+        try:
+            return self._loaded(name)
+        except ModelUnavailable as error:
+            # The client reads what a job failed of: paths and addresses of this worker are for its log.
+            log.error("model.unavailable", extra={"model": name, "detail": error.detail})
+            raise ModelUnavailable(f"the model {name} cannot be had on this worker now") from error
+
+    def _loaded(self, name: str) -> Any:
         # Here, not above: they load ctranslate2 and the hub's client, which only a worker that transcribes needs.
         from faster_whisper import WhisperModel
 
