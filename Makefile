@@ -30,8 +30,10 @@ check: $(STAMP)  ## Lint, formatting and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: setup  ## Measure against the bare SDKs
-	@$(BIN)/python -m benchmarks
+bench: setup  ## Run every benchmark: what is fast, what is right, and what it costs
+	@$(BIN)/claimcheck setup --models base tiny.en
+	@for file in $$(grep -l '__main__' benchmarks/*.py); do name=$$(basename $$file .py); \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:  ## Remove .venv, node_modules, caches and .local, where the jobs are; not while it runs
 	@if [ -x $(BIN)/claimcheck ] && $(BIN)/claimcheck running; then echo "make stop comes first"; exit 1; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 
 import uvicorn
@@ -21,6 +22,8 @@ def serve(create_app: Callable[[Settings], FastAPI], settings: Settings, *, port
     """Serve until SIGTERM or SIGINT."""
     configure_logging(settings.log)
     check_host(settings.web)
+    # uvicorn raises the signal again once it has stopped; a clean stop should also look like one from outside.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     log.info("api.started", extra={"host": settings.web.host, "port": port})
     uvicorn.run(
         create_app(settings),

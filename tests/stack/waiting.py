@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline; the only place where tests sleep."""
+"""Wait for a condition with a deadline: how tests wait for what no event announces."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from claimcheck.commands.up.launch import Launch
 from claimcheck.commands.up.launcher import run_launcher
 from claimcheck.commands.up.plan import Plan, PortUse, Program
 
+HURRIED_STOP_S = {"disk": 5.0}
 ADDRESS = "http://localhost:1/"
 
 
@@ -31,6 +32,7 @@ def _programs(args: dict[str, list[str]], ports: dict[str, int], stop_s: float) 
             port=ports[name],
             ready_path="/readyz",
             stop_s=stop_s,
+            hurried_stop_s=HURRIED_STOP_S.get(name, 0),
         )
         for name, more in args.items()
     )

@@ -123,6 +123,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_limit(start_small: StartSmall, pl
 
     assert launcher.wait(10) == 0
     assert "hurrying" in launcher.output()
+    assert "disk   | ended in order" in launcher.output(), "who has something to write gets the time for it"
 
 
 def test_a_program_that_cannot_start_is_named_with_its_last_lines(

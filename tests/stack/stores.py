@@ -1,0 +1,127 @@
+"""What the system has stored and queued, looked at with the SDKs and behind the system's back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from azure.cosmos import ContainerProxy, CosmosClient
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceivedMessage, ServiceBusSubQueue
+from azure.storage.blob import ContainerClient
+
+from azure_local_emulators.process import EmulatorProcess
+from claimcheck.commands.up.addresses import HOST, RECORDS_KEY, queue_connection_string, records_endpoint
+from tests.stack.names import Names
+from tests.stack.services import Services
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The blobs, records and messages that go by `names`. Connects anew for each question: services come and go."""
+
+    services: Services
+    names: Names
+    queue_kind: str = "speech"
+
+    @property
+    def queue(self) -> str:
+        """Name of the queue that is looked at."""
+        return self.names.queues[self.queue_kind]
+
+    def blobs(self, prefix: str = "uploads/") -> list[str]:
+        """Names of the blobs that are visible."""
+        with self._container() as container:
+            return list(container.list_blob_names(name_starts_with=prefix))
+
+    def read_blob(self, name: str) -> bytes:
+        """A blob's bytes."""
+        with self._container() as container:
+            return container.download_blob(name).readall()
+
+    def delete_blob(self, name: str) -> None:
+        """Delete a blob."""
+        with self._container() as container:
+            container.delete_blob(name)
+
+    def items(self, kind: str) -> list[Item]:
+        """Every item of a kind: `job`, `result`, `part`."""
+        with self._records() as records:
+            rows = records.query_items(
+                "SELECT * FROM c WHERE c.kind = @kind",
+                parameters=[{"name": "@kind", "value": kind}],
+                enable_cross_partition_query=True,
+            )
+            return [dict(row) for row in rows]
+
+    def record(self, job_id: str) -> Item:
+        """The job item. Raises CosmosResourceNotFoundError."""
+        with self._records() as records:
+            return dict(records.read_item("job", partition_key=["default", job_id]))
+
+    def results_of(self, job_id: str) -> list[Item]:
+        """The result items of a job; a job that ran once has one."""
+        return [item for item in self.items("result") if item["job_id"] == job_id]
+
+    def counts(self) -> dict[str, Any]:
+        """What the queue holds: `active`, `locked`, `scheduled`, `dead_lettered`, ..."""
+        address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/queues"
+        counts: dict[str, Any] = httpx.get(address).json()[self.queue]
+        return counts
+
+    def send(self, body: bytes, message_id: str) -> None:
+        """Put a message on the queue."""
+        with self._bus() as bus, bus.get_queue_sender(self.queue) as sender:
+            sender.send_messages(ServiceBusMessage(body, message_id=message_id))
+
+    def peek(self) -> list[ServiceBusReceivedMessage]:
+        """The messages on the queue, locked and scheduled ones too."""
+        with self._bus() as bus, bus.get_queue_receiver(self.queue) as receiver:
+            return receiver.peek_messages(max_message_count=100, sequence_number=1)
+
+    def dead_letters(self) -> list[ServiceBusReceivedMessage]:
+        """The dead letters, left where they are."""
+        with (
+            self._bus() as bus,
+            bus.get_queue_receiver(self.queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver,
+        ):
+            return receiver.peek_messages(max_message_count=100, sequence_number=1)
+
+    @contextlib.contextmanager
+    def records_fault(self, **fault: Any) -> Iterator[None]:
+        """Arm a fault of Cosmos DB for requests to these records only, for as long as the context lasts."""
+        match = {"database": self.names.container, **fault.pop("match", {})}
+        with _armed(self.services.cosmos, "http", {**fault, "match": match}):
+            yield
+
+    @contextlib.contextmanager
+    def queue_fault(self, **fault: Any) -> Iterator[None]:
+        """Arm a fault of Service Bus for requests to this queue only, for as long as the context lasts."""
+        with _armed(self.services.service_bus, "admin", {**fault, "match": {"entity": self.queue}}):
+            yield
+
+    def _container(self) -> ContainerClient:
+        return ContainerClient.from_connection_string(self.services.azurite.connection_string, self.names.container)
+
+    @contextlib.contextmanager
+    def _records(self) -> Iterator[ContainerProxy]:
+        with CosmosClient(records_endpoint(self.services.cosmos.ports["http"]), RECORDS_KEY) as client:
+            yield client.get_database_client(self.names.container).get_container_client("jobs")
+
+    def _bus(self) -> ServiceBusClient:
+        address = queue_connection_string(self.services.service_bus.ports["amqp"])
+        return ServiceBusClient.from_connection_string(address)
+
+
+@contextlib.contextmanager
+def _armed(emulator: EmulatorProcess, port: str, fault: dict[str, Any]) -> Iterator[None]:
+    address = f"http://{HOST}:{emulator.ports[port]}/_emulator/faults"
+    httpx.post(address, json=fault).raise_for_status()
+    try:
+        yield
+    finally:
+        httpx.delete(address).raise_for_status()
