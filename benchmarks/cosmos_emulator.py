@@ -1,7 +1,7 @@
 """How fast the Cosmos DB emulator is: `python -m benchmarks.cosmos_emulator`.
 
-Prints start time, memory, idle CPU, and operations per second with and without a journal: through the SDK, and through a
-raw keep-alive client that leaves the SDK's own cost (about 1 ms of CPU per request) out.
+Prints start time, memory, idle CPU, and operations per second with and without a journal: through the SDK, and through
+a raw keep-alive client that leaves the SDK's own cost (about 1 ms of CPU per request) out.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ async def read(container: ContainerProxy, number: int) -> None:
 async def patch(container: ContainerProxy, number: int) -> None:
     """One patch under a condition that differs from all others."""
     condition = f"FROM c WHERE c.status IN ('queued', 'running') AND c.job_id = 'job-{number}' AND c.n = 0"
-    operations = [{"op": "incr", "path": "/n", "value": 1}, {"op": "set", "path": "/status", "value": "running"}]
+    operations: list[dict[str, Any]] = [
+        {"op": "incr", "path": "/n", "value": 1},
+        {"op": "set", "path": "/status", "value": "running"},
+    ]
     await container.patch_item("job", key(number), operations, filter_predicate=condition)
 
 

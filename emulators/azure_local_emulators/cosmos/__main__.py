@@ -12,6 +12,7 @@ import errno
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def _service(options: argparse.Namespace) -> Service:
     account = Account(account_options, journal or NoRecorder())
     if journal is not None:
         journal.load(account)
+        account.purge(time.time())
     return Service(account, Authorizer(options.key), journal)
 
 
@@ -104,6 +106,7 @@ async def _serve(service: Service, listener: socket.socket) -> None:
     sys.stdout.flush()
     await stopped.wait()
     listening.close()
+    server.pre_shutdown()
     await server.shutdown(timeout=1.0)
     service.close()
 

@@ -66,6 +66,8 @@ class Account:
         self.databases: dict[str, Database] = {}
         self.recorder = recorder
         self.last_rid = 0
+        self.next_expiry_at = math.inf
+        """Unix seconds; no item expires before."""
 
     def database(self, name: str) -> Database:
         """By name or resource id. Raises ServiceError (404)."""
@@ -126,6 +128,7 @@ class Account:
             container.properties = before
             raise
         container.reschedule()
+        self._expect(container)
         return container
 
     def delete_container(self, database_name: str, name: str) -> None:
@@ -137,7 +140,9 @@ class Account:
     def commit(self, container: Container, changes: Sequence[Change]) -> int:
         """Write the changes of one logical partition; the number of the write in its physical partition."""
         self.recorder.items(container, changes)
-        return container.apply(changes)
+        lsn = container.apply(changes)
+        self._expect(container)
+        return lsn
 
     def build(self, properties: dict[str, Any]) -> Container:
         """A container without items."""
@@ -152,11 +157,15 @@ class Account:
         """Of all databases."""
         return [container for database in self.databases.values() for container in database.containers.values()]
 
-    def purge(self, now: float) -> float:
-        """Delete what has expired; the Unix time of the next expiry (infinity for none)."""
+    def purge(self, now: float) -> None:
+        """Delete what has expired."""
+        self.next_expiry_at = math.inf
         for container in self.containers():
             container.purge(now)
-        return min((container.next_expiry_at for container in self.containers()), default=math.inf)
+            self._expect(container)
+
+    def _expect(self, container: Container) -> None:
+        self.next_expiry_at = min(self.next_expiry_at, container.next_expiry_at)
 
 
 def new_etag() -> str:

@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from .consistency import LaggingReplica
@@ -32,16 +33,18 @@ class Item:
     """The document as JSON, as it goes over the wire and into the journal."""
     expires_at: float
     """Unix seconds; infinity for never."""
+    number: int
+    """Grows with every item that is created; later versions keep it."""
+
+    @property
+    def position(self) -> str:
+        """Where a scan meets the item: positions sort as scans go, by hash and then by age."""
+        return f"{self.key[0]}{self.number:016x}"
 
     @property
     def etag(self) -> str:
         """With its quotes."""
         return str(self.document["_etag"])
-
-    @property
-    def rid(self) -> str:
-        """The service's own id of the item."""
-        return str(self.document["_rid"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Container:
         self._hashes: list[str] = []
         self._expiries: list[tuple[float, ItemKey]] = []
         self._watched: dict[ItemKey, float] = {}
-        self._last_rid = 0
+        self._last_number = 0
         self.size_bytes = 0
 
     @property
@@ -102,8 +105,8 @@ class Container:
         if lsn < range_.lsn:
             keys = {key for key in self._replica(range_).touched() if low <= key[0] < high}
             keys.update(item.key for item in self._latest(low, high))
-            found = (self.find_as_of(key, now, lsn) for key in sorted(keys))
-            yield from (item for item in found if item is not None)
+            found = (self.find_as_of(key, now, lsn) for key in keys)
+            yield from sorted((item for item in found if item is not None), key=attrgetter("position"))
         else:
             yield from (item for item in self._latest(low, high) if item.expires_at > now)
 
@@ -115,17 +118,22 @@ class Container:
         """All latest versions, expired ones too."""
         return self._latest("", HIGHEST_EPK)
 
-    def next_rid(self) -> str:
-        """A new item's own id."""
-        self._last_rid += 1
+    def next_number(self) -> int:
+        """A new item's number."""
+        self._last_number += 1
+        return self._last_number
+
+    def rid_of(self, number: int) -> str:
+        """The service's own id of an item."""
         prefix = base64.b64decode(self.rid.replace("-", "/"))
-        return base64.b64encode(prefix + struct.pack(">Q", self._last_rid)).decode().replace("/", "-")
+        return base64.b64encode(prefix + struct.pack(">Q", number)).decode().replace("/", "-")
 
     def expiry_of(self, document: dict[str, Any]) -> float:
         """When a document with this `_ts` and `ttl` ends; a `ttl` counts only where the container has a default."""
         default = self.properties.get("defaultTtl")
         ttl_s = default if document.get("ttl") is None else document["ttl"]
-        return math.inf if default is None or ttl_s == -1 else document["_ts"] + ttl_s
+        # `_ts` is cut to whole seconds; a second more, so that no item goes before its time.
+        return math.inf if default is None or ttl_s == -1 else document["_ts"] + ttl_s + 1
 
     def apply(self, changes: Sequence[Change]) -> int:
         """Carry out the changes of one logical partition as one write; the write's number in its physical partition."""
@@ -147,9 +155,10 @@ class Container:
 
     def load(self, document: dict[str, Any], raw: bytes) -> Item:
         """Make an item out of what the journal kept, without storing it."""
-        self._last_rid = max(self._last_rid, _number_in(document["_rid"]))
+        number = _number_in(document["_rid"])
+        self._last_number = max(self._last_number, number)
         epk = effective_partition_key(self.definition.values_in(document), self.definition)
-        return Item((epk, document["id"]), document, raw, self.expiry_of(document))
+        return Item((epk, document["id"]), document, raw, self.expiry_of(document), number)
 
     def reschedule(self) -> None:
         """Work every expiry out again, after the container's default changed."""

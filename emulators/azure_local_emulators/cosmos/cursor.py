@@ -71,10 +71,10 @@ class Cursor:
         if self.peek() is not END:
             raise self.unexpected()
 
-    def name(self, *, reserved: bool = False) -> str:
-        """Take an identifier. Raises SqlError."""
+    def name(self) -> str:
+        """Take an identifier that is no keyword. Raises SqlError."""
         token = self.peek()
-        if token.kind != "name" or (not reserved and token.text.upper() in RESERVED):
+        if token.kind != "name" or token.text.upper() in RESERVED:
             raise self.unexpected()
         self.position += 1
         return token.text

@@ -37,7 +37,7 @@ _JSON = "application/json"
 
 @dataclass(slots=True)
 class Call:
-    """A request. `charge` and `session_token` are what its answer will carry, whether it succeeds or not."""
+    """A request. From `charge` to `range_id` it holds what its answer will carry, whether it succeeds or not."""
 
     method: str
     segments: list[str]
@@ -47,6 +47,9 @@ class Call:
     """Scheme and host as the client sees them, without a slash at the end."""
     charge: float = 0.0
     session_token: str = ""
+    content_path: str = ""
+    """The container by names; without it the SDKs do not keep the session token."""
+    range_id: str = ""
     body: Value = field(default=None)
 
     def flag(self, name: str) -> bool:
@@ -106,4 +109,7 @@ def common_headers(call: Call) -> dict[str, str]:
     }
     if call.session_token:
         headers[SESSION_TOKEN] = call.session_token
+        headers["x-ms-alt-content-path"] = call.content_path
+    if call.range_id:
+        headers[RANGE_ID] = call.range_id
     return headers

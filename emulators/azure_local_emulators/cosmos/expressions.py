@@ -109,7 +109,7 @@ class ExpressionParser:
         expression = self.primary()
         while True:
             if self._at.take_operator("."):
-                expression = Property(expression, self._at.name(reserved=True))
+                expression = Property(expression, self._at.name())
             elif self._at.take_operator("["):
                 expression = self._indexed(expression)
                 self._at.need_operator("]")

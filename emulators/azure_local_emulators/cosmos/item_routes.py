@@ -45,7 +45,7 @@ def read_item(account: Account, container: Container, call: Call) -> Answer:
     key = partition_key(container, call)
     range_ = container.range_of(key.epk)
     lsn, strong = visible_lsn(account, container, range_, call)
-    call.session_token = session_token(range_.id, lsn)
+    call.range_id, call.session_token = range_.id, session_token(range_.id, lsn)
     call.charge = charges.EMPTY_READ * (2 if strong else 1)
     transaction = Transaction(container, key)
     item = container.find_as_of((key.epk, call.segments[5]), transaction.now, lsn)
@@ -63,7 +63,7 @@ def write_item(run: Written) -> Callable[[Account, Container, Call], Answer]:
         call.charge = charges.REFUSED_WRITE
         key = partition_key(container, call)
         range_ = container.range_of(key.epk)
-        call.session_token = session_token(range_.id, range_.lsn)
+        call.range_id, call.session_token = range_.id, session_token(range_.id, range_.lsn)
         transaction = Transaction(container, key)
         outcome = run(transaction, call)
         call.charge = outcome.charge
@@ -114,7 +114,7 @@ def run_batch(account: Account, container: Container, call: Call) -> Answer:
     call.charge = charges.REFUSED_WRITE
     key = partition_key(container, call)
     range_ = container.range_of(key.epk)
-    call.session_token = session_token(range_.id, range_.lsn)
+    call.range_id, call.session_token = range_.id, session_token(range_.id, range_.lsn)
     transaction = Transaction(container, key)
     try:
         results, call.charge = batch.run(transaction, call.body, size_bytes=len(call.raw))

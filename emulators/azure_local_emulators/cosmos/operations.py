@@ -93,7 +93,8 @@ class Transaction:
 
     def put(self, document: dict[str, Any], old: Item | None) -> Item:
         """Write the next version of an item. Raises ServiceError if it is too large."""
-        rid = old.rid if old else self.container.next_rid()
+        number = old.number if old else self.container.next_number()
+        rid = self.container.rid_of(number)
         stored = {name: value for name, value in document.items() if name not in _SYSTEM}
         stored["_rid"] = rid
         stored["_self"] = f"{self.container.properties['_self']}docs/{rid}/"
@@ -102,7 +103,7 @@ class Transaction:
         stored["_ts"] = int(self.now)
         raw = encode_json(stored)
         _check_size(raw, stored)
-        item = Item((self.key.epk, stored["id"]), stored, raw, self.container.expiry_of(stored))
+        item = Item((self.key.epk, stored["id"]), stored, raw, self.container.expiry_of(stored), number)
         self._written[stored["id"]] = item
         return item
 

@@ -1,14 +1,15 @@
 """Cut an answer into pages, and say where the next one starts.
 
-Pure. A continuation names the last item that was sent, not a count of rows: what is written or deleted between two
-pages neither repeats an item nor skips one. Where that item itself has gone, the count decides.
+Pure. A continuation names the position of the last item that was sent, not a count of rows: what is written or deleted
+between two pages neither repeats an item nor skips one. Only where rows are ordered by something else than their
+position, and that item itself has gone, the count decides.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import bad_request
@@ -20,6 +21,21 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Continuation:
+    """The last row sent: its item's position, and how many rows went before and with it."""
+
+    after: str
+    count: int
+
+    def encoded(self) -> str:
+        """As a header."""
+        return base64.urlsafe_b64encode(encode_json({"after": self.after, "count": self.count})).decode()
+
+
+BEGINNING = Continuation("", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """The rows of one answer as JSON, and the continuation to ask for the next (None: this was the last)."""
 
@@ -27,33 +43,39 @@ class Page:
     continuation: str | None
 
 
-def cut(rows: Sequence[Row], *, max_items: int, continuation: str | None) -> Page:
-    """The page after `continuation`. Raises ServiceError for a continuation that this emulator did not make."""
-    start = _resume(rows, continuation) if continuation else 0
+def parse(header: str | None) -> Continuation:
+    """Raises ServiceError for a continuation that this emulator did not make."""
+    if not header:
+        return BEGINNING
+    try:
+        token = decode_json(base64.urlsafe_b64decode(header.encode()))
+        return Continuation(str(token["after"]), int(token["count"]))
+    except (binascii.Error, InvalidJson, KeyError, TypeError, ValueError, OverflowError) as cause:
+        raise bad_request(f"Invalid Continuation Token {header[:100]}") from cause
+
+
+def cut(rows: Iterable[Row], *, max_items: int, sent: int = 0) -> Page:
+    """The first page of `rows`; `sent` rows went before. Takes one row more than it needs, to see if there is one."""
     documents: list[bytes] = []
     size_bytes = 0
-    for row in rows[start : start + max_items]:
+    last = ""
+    for row in rows:
         document = encode_json(row.value)
         size_bytes += len(document)
-        if documents and size_bytes > MAX_PAGE_BYTES:
-            break
+        if len(documents) == max_items or (documents and size_bytes > MAX_PAGE_BYTES):
+            return Page(documents, Continuation(last, sent + len(documents)).encoded())
         documents.append(document)
-    end = start + len(documents)
-    return Page(documents, _continuation(rows[end - 1], end) if end < len(rows) else None)
+        last = row.position
+    return Page(documents, None)
 
 
-def _continuation(last: Row, count: int) -> str:
-    return base64.urlsafe_b64encode(encode_json({"after": last.position, "count": count})).decode()
-
-
-def _resume(rows: Sequence[Row], continuation: str) -> int:
-    try:
-        token = decode_json(base64.urlsafe_b64decode(continuation.encode()))
-        after, count = str(token["after"]), int(token["count"])
-    except (binascii.Error, InvalidJson, KeyError, TypeError, ValueError) as cause:
-        raise bad_request(f"Invalid Continuation Token {continuation[:100]}") from cause
+def remaining(rows: Sequence[Row], continuation: Continuation) -> Sequence[Row]:
+    """The rows after a continuation, where rows have an order of their own."""
+    count = continuation.count
+    if count < 1:
+        return rows
     # The rows before it may have changed in number; look for the item itself, from where it was.
-    if 0 < count <= len(rows) and rows[count - 1].position == after:
-        return count
-    found = (index for index, row in enumerate(rows) if row.position == after)
-    return next(found, max(min(count, len(rows)), 0) - 1) + 1 if count > 0 else 0
+    if count <= len(rows) and rows[count - 1].position == continuation.after:
+        return rows[count:]
+    found = (index + 1 for index, row in enumerate(rows) if row.position == continuation.after)
+    return rows[next(found, count) :]

@@ -5,7 +5,7 @@ Pure. Which items a request reaches, and whether a query may run over several pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,20 +34,27 @@ class BoundQuery:
 
     def rows(self, items: Iterable[tuple[str, Value]]) -> list[Row]:
         """All rows, in order; `items` are pairs of a position and the item's JSON."""
-        kept = self._filtered(items)
+        kept = list(self._filtered(items))
         if self.query.aggregates:
             return self._aggregated(kept)
         for term in reversed(self.query.order):
             key = compiled(term.expression)
             kept.sort(key=lambda pair: sort_key(key(pair[1], self.parameters)), reverse=term.descending)
-        rows = [Row(value, at) for at, item in kept if (value := self._projected(item)) is not UNDEFINED]
+        rows = list(self._projections(kept))
         return self._cut(_distinct(rows) if self.query.distinct else rows)
 
-    def _filtered(self, items: Iterable[tuple[str, Value]]) -> list[tuple[str, Value]]:
+    def stream(self, items: Iterable[tuple[str, Value]]) -> Iterator[Row]:
+        """The rows one by one, for a query that needs no merging: a page need not look at what comes after it."""
+        return self._projections(self._filtered(items))
+
+    def _filtered(self, items: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
         if self.query.where is None:
-            return list(items)
+            return iter(items)
         holds, parameters = compiled(self.query.where), self.parameters
-        return [pair for pair in items if holds(pair[1], parameters) is True]
+        return (pair for pair in items if holds(pair[1], parameters) is True)
+
+    def _projections(self, kept: Iterable[tuple[str, Value]]) -> Iterator[Row]:
+        return (Row(value, at) for at, item in kept if (value := self._projected(item)) is not UNDEFINED)
 
     def _projected(self, item: Value, parameters: Parameters | None = None) -> Value:
         with_results = self.parameters if parameters is None else parameters

@@ -8,12 +8,13 @@ plans, so that such a query ends in a refusal here instead of in a client-side m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from . import charges, paging
 from .account import Account
 from .consistency import session_token
-from .container import Container, Item
+from .container import Container
 from .definitions import check_order
 from .errors import PARTITION_KEY_RANGE_GONE, QUERY_NEEDS_MERGING, ServiceError, bad_request, unsupported
 from .exchange import (
@@ -35,6 +36,7 @@ from .partitioning import HIGHEST_EPK, PartitionKeyRange, parse_header
 from .query import BoundQuery, Row, bind
 from .values import Value
 
+_NUMBER_DIGITS = 16  # what follows the hash in a position
 _MERGE_REFUSAL = (
     "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) "
     "exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see "
@@ -73,7 +75,9 @@ def partition_key_ranges(_: Account, container: Container, call: Call) -> Answer
 def run_over(documents: list[Value], rid: str, name: str, call: Call) -> Answer:
     """A query over databases or containers."""
     rows = _bound(call.body).rows([(document["_rid"], document) for document in documents])
-    page = paging.cut(rows, max_items=_max_items(call), continuation=call.headers.get(CONTINUATION))
+    continuation = paging.parse(call.headers.get(CONTINUATION))
+    left = paging.remaining(rows, continuation)
+    page = paging.cut(left, max_items=_max_items(call), sent=continuation.count)
     return feed_answer(rid, name, page.documents, _next(page))
 
 
@@ -98,22 +102,43 @@ def _page(account: Account, container: Container, call: Call, query: BoundQuery 
     if len(ranges) > 1:
         _check_cross_partition(query, call)
     seen = {range_.id: visible_lsn(account, container, range_, call) for range_ in ranges}
+    call.range_id = ranges[0].id if len(ranges) == 1 else ""
     call.session_token = ",".join(session_token(range_id, lsn) for range_id, (lsn, _) in seen.items())
-    items = _items(container, ranges, low, high, {range_id: lsn for range_id, (lsn, _) in seen.items()})
-    pairs = ((item.rid, item.document) for item in items)
-    rows = [Row(document, at) for at, document in pairs] if query is None else query.rows(pairs)
-    page = paging.cut(rows, max_items=_max_items(call), continuation=call.headers.get(CONTINUATION))
+    continuation = paging.parse(call.headers.get(CONTINUATION))
+    reach = _Reach(container, ranges, low, high, {range_id: lsn for range_id, (lsn, _) in seen.items()})
+    rows = _rows(query, reach, continuation)
+    page = paging.cut(rows, max_items=_max_items(call), sent=continuation.count)
     size_bytes = sum(map(len, page.documents))
     call.charge = charges.query(len(page.documents), size_bytes, strong=any(strong for _, strong in seen.values()))
     return feed_answer(container.rid, "Documents", page.documents, _next(page))
 
 
-def _items(
-    container: Container, ranges: list[PartitionKeyRange], low: str, high: str, lsns: Mapping[str, int]
-) -> Iterator[Item]:
-    now = time.time()
-    for range_ in ranges:
-        yield from container.scan(range_, low, high, lsns[range_.id], now)
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a request reads: hashes in [low, high) of some partitions, each after one of its writes."""
+
+    container: Container
+    ranges: list[PartitionKeyRange]
+    low: str
+    high: str
+    lsns: dict[str, int]
+
+    def items(self, after: str = "") -> Iterator[tuple[str, Value]]:
+        """Pairs of position and document, beginning after a position."""
+        now = time.time()
+        low = max(self.low, after[:-_NUMBER_DIGITS])
+        for range_ in self.ranges:
+            for item in self.container.scan(range_, low, self.high, self.lsns[range_.id], now):
+                if (position := item.position) > after:
+                    yield position, item.document
+
+
+def _rows(query: BoundQuery | None, reach: _Reach, continuation: paging.Continuation) -> Iterable[Row]:
+    if query is None:
+        return (Row(document, at) for at, document in reach.items(continuation.after))
+    if query.query.needs_merging:
+        return paging.remaining(query.rows(reach.items()), continuation)
+    return query.stream(reach.items(continuation.after))
 
 
 def _reached(container: Container, call: Call) -> tuple[str, str, list[PartitionKeyRange]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from . import account_routes, item_routes, query_routes
 from .account import Account
@@ -28,7 +29,9 @@ class Route:
 
 def _in_container(route: ContainerRoute) -> AccountRoute:
     def run(account: Account, call: Call) -> Answer:
+        database = account.database(call.segments[1])
         container = account.container(call.segments[1], call.segments[3])
+        call.content_path = quote(f"dbs/{database.properties['id']}/colls/{container.properties['id']}")
         intended = call.headers.get(INTENDED_CONTAINER)
         if intended is not None and intended != container.rid:
             raise ServiceError(

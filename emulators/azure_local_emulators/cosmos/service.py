@@ -96,9 +96,8 @@ class Service:
     def _after_write(self) -> None:
         if self._journal is not None:
             self._journal.compact_if_due(self._account)
-        next_at = min((container.next_expiry_at for container in self._account.containers()), default=math.inf)
-        if next_at < self._wakes_at:
-            self._wake_at(next_at)
+        if self._account.next_expiry_at < self._wakes_at:
+            self._wake_at(self._account.next_expiry_at)
 
     def _wake_at(self, unix_s: float) -> None:
         if self._timer is not None:
@@ -110,9 +109,9 @@ class Service:
 
     def _purge(self) -> None:
         self._timer, self._wakes_at = None, math.inf
-        next_at = self._account.purge(time.time())
-        if next_at < math.inf:
-            self._wake_at(next_at)
+        self._account.purge(time.time())
+        if self._account.next_expiry_at < math.inf:
+            self._wake_at(self._account.next_expiry_at)
 
     def close(self) -> None:
         """Stop the timer and give the journal back."""

@@ -91,7 +91,9 @@ async def test_a_batch_needs_the_full_partition_key(box: Box, raw: Raw) -> None:
     assert raw.send("POST", raw.docs(box), content=body, headers=headers).status_code == 400
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b"[1]", b'[{"operationType":"Read","id":5}]', b'[{"operationType":["x"]}]'])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b"[1]", b'[{"operationType":"Read","id":5}]', b'[{"operationType":["x"]}]']
+)
 async def test_a_batch_that_makes_no_sense_does_nothing(box: Box, raw: Raw, body: bytes) -> None:
     headers = {"x-ms-cosmos-is-batch-request": "True", "x-ms-documentdb-partitionkey": '["default","j1"]'}
     answer = raw.send("POST", raw.docs(box), content=body, headers=headers)

@@ -36,7 +36,9 @@ def test_hierarchical_keys_hash_as_in_the_sdk(values: list[Any]) -> None:
 @given(component)
 def test_single_keys_hash_as_in_the_sdk(value: Any) -> None:
     definition = PartitionKeyDefinition((("a",),), hierarchical=False)
-    assert effective_partition_key([value], definition) == PartitionKey("/a")._get_effective_partition_key_string([value])
+    assert effective_partition_key([value], definition) == PartitionKey("/a")._get_effective_partition_key_string(
+        [value]
+    )
 
 
 def test_a_missing_key_hashes_as_in_the_sdk() -> None:

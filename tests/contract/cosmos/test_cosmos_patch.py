@@ -24,6 +24,7 @@ def stripped(item: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if not name.startswith("_")}
 
 
+@pytest.mark.parametrize("sdk", ["aio"], indirect=True)  # the table is about the emulator
 @pytest.mark.parametrize(
     ("operation", "changes"),
     [
@@ -58,6 +59,7 @@ async def test_an_operation_changes_exactly_what_it_names(
     assert patched["_etag"] != job["_etag"]
 
 
+@pytest.mark.parametrize("sdk", ["aio"], indirect=True)  # the table is about the emulator
 @pytest.mark.parametrize(
     "operation",
     [
@@ -94,7 +96,7 @@ async def test_an_operation_that_does_not_fit_is_400_and_undoes_the_ones_before(
 
 
 async def test_operations_see_the_ones_before(box: Box, job: dict[str, Any]) -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "set", "path": "/new", "value": {"a": 1}},
         {"op": "incr", "path": "/new/a", "value": 1},
         {"op": "move", "from": "/new/a", "path": "/b"},
@@ -125,7 +127,9 @@ async def test_a_condition_that_is_not_true_is_412_with_1110(
     assert await box.read("job", KEY) == job
 
 
-@pytest.mark.parametrize("condition", ["c.n = 1", "FROM c", "FROM c WHERE", "FROM c WHERE COUNT(1) = 1", "FROM c WHERE x = 1"])
+@pytest.mark.parametrize(
+    "condition", ["c.n = 1", "FROM c", "FROM c WHERE", "FROM c WHERE COUNT(1) = 1", "FROM c WHERE x = 1"]
+)
 async def test_a_condition_that_cannot_be_read_is_400(
     box: Box, job: dict[str, Any], refused: Refused, condition: str
 ) -> None:

@@ -126,7 +126,9 @@ def test_an_alias_names_the_item_and_the_container_name_no_longer_does() -> None
 
 def test_value_skips_what_is_undefined_and_builds_what_it_is_told() -> None:
     assert run("SELECT VALUE c.n FROM c") == [3, 1, 2.5, "3"]
-    assert run("SELECT VALUE {'id': c.id, pair: [c.n, c.missing]} FROM c WHERE c.id = 'a'") == [{"id": "a", "pair": [3]}]
+    assert run("SELECT VALUE {'id': c.id, pair: [c.n, c.missing]} FROM c WHERE c.id = 'a'") == [
+        {"id": "a", "pair": [3]}
+    ]
 
 
 def test_order_by_ranks_types_and_keeps_items_without_the_property() -> None:
@@ -161,7 +163,7 @@ def test_an_aggregate_is_one_row(column: str, result: Any) -> None:
 def test_an_aggregate_without_a_value_has_no_row() -> None:
     assert run("SELECT VALUE SUM(c.n) FROM c") == []
     assert run("SELECT VALUE MIN(c.missing) FROM c") == []
-    assert run("SELECT COUNT(1) AS n, MAX(c.n) AS top FROM c WHERE c.n < 3") == [{"n": 2, "top": 2.5}]
+    assert run("SELECT COUNT(1) AS n, MAX(c.n) AS most FROM c WHERE c.n < 3") == [{"n": 2, "most": 2.5}]
 
 
 def test_distinct_compares_deeply() -> None:
@@ -191,6 +193,9 @@ def test_distinct_compares_deeply() -> None:
         "SELECT TOP 'x' * FROM c",
         "SELECT * FROM c OFFSET 1",
         "SELECT c.n, c.n FROM c",
+        "SELECT c.value FROM c",
+        "SELECT * FROM c WHERE c.order = 1",
+        "SELECT c.n AS top FROM c",
         "SELECT VALUE c.n, c.s FROM c",
         "SELECT COUNT(1), c.n FROM c",
         "SELECT * FROM c JOIN x IN c.list",
@@ -212,28 +217,42 @@ def test_what_cannot_be_compiled_is_400(text: str) -> None:
     assert raised.value.status == 400
 
 
+def test_a_property_named_like_a_keyword_is_reached_with_brackets() -> None:
+    assert bind("SELECT VALUE c['value'] FROM c WHERE c[\"order\"] = 1", {}).rows([("x", {"order": 1, "value": 2})])
+
+
 def test_long_chains_of_and_and_or_do_not_nest() -> None:
     assert ids_where(" OR ".join(["c.n = 1"] * 3000)) == "b"
     assert ids_where("c.id IN (" + ", ".join(f"'{n}'" for n in range(5000)) + ", 'a')") == "a"
 
 
-words = st.sampled_from(
-    "SELECT VALUE * TOP 1 DISTINCT c FROM WHERE c.n c.s c.list[0] = != < AND OR NOT IN ( ) , 'x' 2 -1 null undefined @p "
-    "ORDER BY DESC OFFSET LIMIT COUNT(1) IS_DEFINED( BETWEEN LIKE '%' ? : ?? [ ] { } + * / % || LENGTH(c.s)".split()
-)
+WORDS = """SELECT VALUE * TOP 1 DISTINCT c FROM WHERE c.n c.s c.list[0] = != < AND OR NOT IN ( ) , 'x' 2 -1 null ORDER
+    BY undefined @p DESC OFFSET LIMIT COUNT(1) IS_DEFINED( BETWEEN LIKE '%' ? : ?? [ ] { } + * / % || LENGTH(c.s)"""
+words = st.sampled_from(WORDS.split())
+
+
+def status_of(text: str) -> int:
+    try:
+        run(text, p=1)
+    except ServiceError as refusal:
+        return refusal.status
+    return 200
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(words, max_size=20).map(" ".join)))
 def test_any_text_is_an_answer_or_a_refusal(text: str) -> None:
     for attempt in (text, f"SELECT * FROM c WHERE {text}", f"SELECT VALUE {text} FROM c"):
-        try:
-            run(attempt, p=1)
-        except ServiceError as refusal:
-            assert refusal.status == 400
+        assert status_of(attempt) in (200, 400)
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.text(max_size=3))
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3))
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+
+
+values = st.recursive(scalars, nested, max_leaves=8)
 
 
 @given(values, values)
@@ -295,9 +314,7 @@ async def test_pages_cover_every_item_once(filled: Box, order: str) -> None:
 
 
 async def test_deleting_between_pages_neither_skips_nor_repeats(filled: Box) -> None:
-    pages = filled.container.query_items(
-        "SELECT VALUE c.n FROM c", partition_key=KEY, max_item_count=10
-    ).by_page()
+    pages = filled.container.query_items("SELECT VALUE c.n FROM c", partition_key=KEY, max_item_count=10).by_page()
     first = [row async for row in await pages.__anext__()] if hasattr(pages, "__anext__") else list(next(pages))
     for n in range(5):
         await filled.delete(f"i{n:02}", KEY)
