@@ -27,6 +27,7 @@ from azure.identity.aio import DefaultAzureCredential
 from claimcheck.errors import ConditionFailed, RecordExists, RecordMissing, RecordsUnavailable
 from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone
 from claimcheck.settings import RecordSettings
+from claimcheck.transport import http_transport
 from claimcheck.writes import Write
 
 BATCH_RETRIES = 20
@@ -168,7 +169,7 @@ class Records:
         async with self._opening:
             if self._container is not None:
                 return self._container
-            client = CosmosClient(self._settings.endpoint, credential=self._credentials())
+            client = CosmosClient(self._settings.endpoint, credential=self._credentials(), transport=http_transport())
             try:
                 await client.__aenter__()
             except BaseException:

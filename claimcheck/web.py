@@ -8,6 +8,7 @@ import logging
 import random
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -69,10 +70,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def add_cors(app: FastAPI, settings: WebSettings) -> None:
-    """Let the listed origins call, without credentials."""
+    """Let the listed origins call, and the page that the process API serves, without credentials."""
+    page = "{0.scheme}://{0.netloc}".format(urlsplit(settings.process_url))
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=list(settings.origins),
+        allow_origins=[*settings.origins, page],
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],
         expose_headers=EXPOSED_HEADERS,

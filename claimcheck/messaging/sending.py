@@ -15,6 +15,8 @@ from azure.servicebus.exceptions import (
     MessagingEntityNotFoundError,
     ServiceBusAuthenticationError,
     ServiceBusAuthorizationError,
+    ServiceBusCommunicationError,
+    ServiceBusConnectionError,
     ServiceBusQuotaExceededError,
     ServiceBusServerBusyError,
 )
@@ -45,17 +47,34 @@ class Sender:
 
     async def send(self, message: ServiceBusMessage) -> None:
         """Raises QueueUnavailable."""
-        handed_over = False
+        handed_over = lost = False
         try:
             async with asyncio.timeout(self._timeout_s), self._turn, self._discarded_on_error():
-                link = await self._opened()
-                handed_over = True
-                await link.send_messages(message)
+                if handed_over := self._link is not None:
+                    lost = not await self._sent_through_idle(message)
+                if lost or not handed_over:
+                    link = await self._opened()
+                    handed_over = True
+                    await link.send_messages(message)
         except REFUSALS as cause:
-            raise QueueUnavailable(f"the queue {self._queue} refused: {cause.message}", refused=True) from cause
+            detail = f"the queue {self._queue} refused: {cause.message}"
+            raise QueueUnavailable(detail, refused=not lost) from cause
         except (AzureError, ValueError, OSError) as cause:  # OSError: TimeoutError and what the socket raises
             what = "did not answer in time" if isinstance(cause, TimeoutError) else f"failed: {type(cause).__name__}"
             raise QueueUnavailable(f"the queue {self._queue} {what}", refused=not handed_over) from cause
+
+    async def _sent_through_idle(self, message: ServiceBusMessage) -> bool:
+        """Send through the link that is open; False if it turns out to be gone, which nobody notices while it is idle.
+
+        The message may have arrived all the same. It is then sent twice: the broker drops the second as a duplicate,
+        or whoever takes the copy completes it unrun.
+        """
+        try:
+            await (await self._opened()).send_messages(message)
+        except (ServiceBusConnectionError, ServiceBusCommunicationError):
+            self.discard()
+            return False
+        return True
 
     async def open(self) -> None:
         """Raises QueueUnavailable unless the link is open or can be opened."""

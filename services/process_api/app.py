@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_cors(app, settings.web)
     app.include_router(health_routes(health))
     app.include_router(submission_routes(Submissions(settings, Intake(settings.job, blobs, records, queues))))
-    add_page(app, settings.web)
+    add_page(app, settings.web, models=settings.speech.models)
     return app
 
 

@@ -8,7 +8,7 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Set a text. An unchanged one is left alone, so that screen readers do not read a live region again. */
+/** Set a text; without one its box is away. An unchanged one is left alone: screen readers would read it again. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
   node.hidden = text === "";

@@ -35,13 +35,14 @@ function options() {
 function choose(file) {
   const reason = file ? refusal(file, limitBytes) : "";
   chosen = reason ? null : file;
-  byId("chosen").replaceChildren(...(file ? [element("strong", { dir: "auto" }, file.name), ` ${size(file.size)}`] : invitation()));
+  byId("chosen").replaceChildren(...(file ? description(file) : invitation()));
   byId("submit").disabled = chosen === null;
   const title = file?.size ? "The file is too large" : "The file is empty";
   showProblem("form-problem", reason ? new Problem(title, reason) : null);
   if (chosen) byId("submit").focus();
 }
 
+const description = (file) => [element("strong", { dir: "auto" }, file.name), ` ${size(file.size)}`];
 const invitation = () => [element("strong", {}, "Choose a file"), " or drop it here"];
 
 function fill(select, options) {

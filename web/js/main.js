@@ -24,13 +24,14 @@ async function start() {
     if (!response.ok) throw problemIn(await response.text(), response.status, null);
     config = await response.json();
   } catch (cause) {
-    const problem = cause instanceof Problem ? cause : new Problem("The service cannot be reached", "it did not answer");
     ticketView(null);
-    return fail(problem, start);
+    const silent = new Problem("The service cannot be reached", "it did not answer");
+    return fail(cause instanceof Problem ? cause : silent, start);
   }
   setUpForm(config, send);
   setUpCopy(byId("copy-link"), () => location.href, byId("number"));
   setUpCopy(byId("copy-text"), () => transcribed, byId("segments"));
+  byId("another").addEventListener("click", another);
   addEventListener("hashchange", route);
   return route();
 }
@@ -46,6 +47,11 @@ function route() {
   clearForm();
   document.title = "Claimcheck";
   return undefined;
+}
+
+function another() {
+  history.pushState(null, "", location.pathname);
+  return route();
 }
 
 async function send(file, options) {
@@ -72,10 +78,14 @@ async function watch(id, signal) {
   const sent = mine.get(id);
   ticketView(id, sent?.file.name);
   if (sent) draw(sent.job);
+  const onJob = (job) => {
+    if (sent) mine.set(id, { ...sent, job, waitS: 0 });
+    draw(job);
+  };
   const url = sent?.job.status_url ?? `${config.status_url}/v1/jobs/${id}`;
   const onTrouble = (text) => say(byId("connection"), text);
   try {
-    const job = await follow(url, { signal, waitS: sent?.waitS, onJob: draw, onTrouble });
+    const job = await follow(url, { signal, waitS: sent?.waitS, onJob, onTrouble });
     if (job.status === "succeeded") return finish(job, sent?.file);
     return showButtons({ again: job.status === "failed" && sent ? () => send(sent.file, sent.options) : null });
   } catch (cause) {

@@ -16,7 +16,10 @@ export function showPlayer(file) {
 function player(file) {
   const made = element(file.type.startsWith("video/") ? "video" : "audio", { controls: true, preload: "metadata" });
   made.setAttribute("aria-label", "Recording");
-  made.addEventListener("error", () => made.replaceWith(element("p", { className: "note" }, "This browser cannot play the file.")));
+  const note = element("p", { className: "note" }, "This browser cannot play the file.");
+  made.addEventListener("error", () => made.replaceWith(note));
+  // Many an .mp4 holds sound alone: no picture, no room for one.
+  made.addEventListener("loadedmetadata", () => made.classList.toggle("unpictured", made.videoWidth === 0));
   made.src = URL.createObjectURL(file);
   return made;
 }

@@ -1,6 +1,6 @@
 /** Follow a job to its end: poll as Retry-After says, and outlast whatever does not answer for a while. */
 
-import { problemIn, seconds } from "./problem.js";
+import { parsed, problemIn, seconds } from "./problem.js";
 
 const ANSWER_S = 15; // The API answers within 3 s even if nothing behind it does; beyond this the network is to blame.
 const LONGEST_S = 30;
@@ -39,9 +39,8 @@ async function ask(url, signal) {
     return { trouble: "The status service cannot be reached; the job goes on without it.", retryAfterS: null };
   }
   const retryAfter = response.headers.get("Retry-After");
-  if (response.ok) {
-    return { job: JSON.parse(text), ended: response.status === 200, retryAfterS: seconds(retryAfter) };
-  }
+  const job = response.ok ? parsed(text) : null;
+  if (job) return { job, ended: response.status === 200, retryAfterS: seconds(retryAfter) };
   const problem = problemIn(text, response.status, retryAfter);
   if (!problem.passes) throw problem;
   return { trouble: `${problem.title}; the job goes on.`, retryAfterS: problem.retryAfterS };

@@ -9,22 +9,28 @@ export class Problem extends Error {
     Object.assign(this, { title, detail, status, retryAfterS });
   }
 
-  /** Whether the same request may work later. */
+  /** Whether the same request may work later; an answer that is not ours comes from something in between. */
   get passes() {
-    return this.status === 429 || this.status >= 500;
+    return this.status < 400 || this.status === 429 || this.status >= 500;
   }
 }
 
 /** The problem in an answer's text; a proxy's HTML page still gives one. */
 export function problemIn(text, status, retryAfter) {
   const about = { status, retryAfterS: seconds(retryAfter) };
-  try {
-    const { title, detail } = JSON.parse(text);
-    if (title) return new Problem(String(title), String(detail ?? ""), about);
-  } catch {
-    // Not ours: the status is all there is to say.
-  }
+  const { title, detail = "" } = parsed(text) ?? {};
+  if (title) return new Problem(String(title), String(detail), about);
   return new Problem("The service did not answer as expected", `it answered with status ${status}`, about);
+}
+
+/** The JSON object in a text, or null. */
+export function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 /** A Retry-After header in seconds, or null. It is a number or a date (RFC 9110, 10.2.3). */

@@ -40,7 +40,7 @@ export function showJob(job) {
   stamp(job.status, STAMPS[job.status] ?? job.status);
   say(byId("status"), statusOf(job));
   if (job.ended_at) byId("progress").hidden = true;
-  else showProgress(job.status === "running" ? job.progress : undefined);
+  else showProgress(job.progress || undefined);
   showProblem("problem", job.status === "failed" ? (job.error ?? { title: "The job failed", detail: "" }) : null);
   clocks = {
     sinceMs: Date.parse(job.created_at),
@@ -76,7 +76,7 @@ function statusOf(job) {
   return job.status === "cancelled" ? "The job was cancelled." : "";
 }
 
-/** `share` undefined: under way, nobody knows how far. */
+/** `share` undefined: under way, nobody knows (yet) how far. */
 function showProgress(share) {
   const bar = byId("progress");
   bar.hidden = false;

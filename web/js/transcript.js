@@ -6,6 +6,8 @@ import { showPlayer } from "./player.js";
 
 const SMOOTH = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
 
+const CLOSE_S = 0.05; // a player that was sent to 7.52 s may report 7.519
+
 /** Draw the result of a succeeded job; `file` is the recording if this page still has it. */
 export function showTranscript(job, file) {
   const { result } = job;
@@ -30,7 +32,7 @@ function facts(result) {
 }
 
 function download([format, url]) {
-  const link = element("a", { href: url, className: "button", rel: "noopener", download: "" }, format.toUpperCase());
+  const link = element("a", { href: url, className: "button" }, format.toUpperCase());
   link.setAttribute("aria-label", `Download ${format.toUpperCase()}`);
   return link;
 }
@@ -53,21 +55,22 @@ function listen(rows, segments, file) {
     const time = row.querySelector("button");
     time.disabled = player === null;
     time.setAttribute("aria-label", player ? `Play from ${time.textContent}` : time.textContent);
-    row.onclick = player && (() => seek(player, segments[index].start_s));
+    row.onclick = player && ((event) => seeks(event, time) && play(player, segments[index].start_s));
   });
   if (player) player.ontimeupdate = () => mark(rows, indexAt(segments, player.currentTime), !player.paused);
 }
 
-/** Play from here, unless the click was the end of selecting text. */
-function seek(player, startS) {
-  if (!getSelection().isCollapsed) return;
+/** A click on the text seeks too, unless it was the end of selecting some. */
+const seeks = (event, time) => event.target === time || getSelection().isCollapsed;
+
+function play(player, startS) {
   player.currentTime = startS;
   player.play().catch(() => {}); // Autoplay may be forbidden; the position is set all the same.
 }
 
 /** Index of the last segment that has begun, -1 before the first. */
 function indexAt(segments, seconds) {
-  return segments.findLastIndex((segment) => segment.start_s <= seconds);
+  return segments.findLastIndex((segment) => segment.start_s <= seconds + CLOSE_S);
 }
 
 function mark(rows, index, scrolls) {

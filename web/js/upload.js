@@ -1,6 +1,6 @@
 /** Send a file and get its job. XMLHttpRequest, since fetch tells nothing about the progress of an upload. */
 
-import { Problem, problemIn, seconds } from "./problem.js";
+import { Problem, parsed, problemIn, seconds } from "./problem.js";
 
 /**
  * Resolves to `{job, waitS}`, the accepted job and the seconds until it may be polled. Rejects with a Problem, or with
@@ -13,8 +13,9 @@ export function upload(file, options, { signal, onProgress }) {
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       const retryAfter = request.getResponseHeader("Retry-After");
-      if (request.status !== 202) return reject(problemIn(request.responseText, request.status, retryAfter));
-      return resolve({ job: JSON.parse(request.responseText), waitS: seconds(retryAfter) ?? 1 });
+      const job = request.status === 202 ? parsed(request.responseText) : null;
+      if (job) return resolve({ job, waitS: seconds(retryAfter) ?? 1 });
+      return reject(problemIn(request.responseText, request.status, retryAfter));
     };
     request.onerror = () => reject(new Problem("The upload broke off", "the connection was lost before a ticket came"));
     request.onabort = () => reject(signal.reason);

@@ -1,0 +1,98 @@
+"""The system with the smallest model, a browser, and a visitor who leaves no complaint behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+from claimcheck.commands.up.provision import provision
+from claimcheck.errors import ModelUnavailable
+from services.worker.engines.model_sources import find
+from tests.browser.site import Site, finished
+from tests.browser.visitor import Visitor
+from tests.stack.names import NameStock
+from tests.stack.services import Services
+from tests.stack.system import ROOT, System
+
+MODELS = ROOT / ".local" / "models"
+MODEL = "tiny.en"
+LIMIT_BYTES = 1024 * 1024
+ANSWER_S = 15
+ARGS = [
+    "--no-sandbox",  # CI runs as root, where the sandbox does not
+    "--disable-dev-shm-usage",  # containers have 64 MB there
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--no-first-run",
+]
+
+
+def missing(what: str) -> None:
+    """A missing component fails in CI and skips elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium as the system installs it; Playwright's own build is not needed."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        missing("there is no Chromium for the tests of the page; install it: apt-get install -y chromium")
+    expect.set_options(timeout=ANSWER_S * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def site(services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One system for all tests of the page; who stops a program of it starts it again."""
+    try:
+        find(MODEL, MODELS, hub_timeout_s=5)
+    except ModelUnavailable as error:
+        missing(str(error))
+    names = name_stock.take()
+    settings = services.settings(names)
+    finished(provision(settings))
+    variables = {
+        "CLAIMCHECK_SPEECH__MODELS_DIR": str(MODELS),
+        "CLAIMCHECK_SPEECH__MODEL": MODEL,
+        "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
+    }
+    system = System(tmp_path_factory.mktemp("site"), {**services.variables(names), **variables}, workers=1)
+    for program in system.programs.values():
+        program.variables["CLAIMCHECK_WEB__ORIGINS"] = json.dumps([system.process_url])
+    try:
+        system.start()
+        yield Site(system, services, settings, LIMIT_BYTES)
+    finally:
+        system.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without a past."""
+    context = browser.new_context(locale="en-GB", timezone_id="UTC")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visitor(context: BrowserContext, site: Site) -> Iterator[Visitor]:
+    """A visitor; afterwards no console error is left, and nobody but the two APIs was asked.
+
+    A test that breaks something on purpose clears `visitor.complaints` once it has seen what it wants to see.
+    """
+    visitor = Visitor(context.new_page(), site)
+    yield visitor
+    assert visitor.complaints == []
+    assert visitor.strangers() == []

@@ -1,0 +1,133 @@
+"""Following a job: what the ticket shows while it waits, and while nobody answers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser import recordings
+from tests.browser.site import transcript
+from tests.browser.visitor import Visitor
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+def test_polling_outlasts_a_status_api_that_is_down_and_says_so_meanwhile(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.open()
+    with visitor.site.without("worker-1"):
+        visitor.hand_in(recordings.silence(tmp_path / "silence.wav"))
+        visitor.sees("Queued")
+        with visitor.site.without("status-api"):
+            expect(visitor.connection).to_contain_text("The status service cannot be reached")
+            expect(visitor.connection).to_contain_text(re.compile(r"Next try in \d+ s"))
+            expect(visitor.stamp).to_have_text("Queued")
+        expect(visitor.connection).to_be_hidden()
+    visitor.sees("Ready")
+    assert all("ERR_CONNECTION" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+def test_a_503_is_shown_and_asked_again_when_it_says(visitor: Visitor) -> None:
+    visitor.open(visitor.site.queued())
+    visitor.sees("Queued")
+    with visitor.site.frozen_records():
+        expect(visitor.connection).to_contain_text("The job records are unavailable")
+        said = visitor.connection.text_content() or ""
+    wait_s = int(re.findall(r"Next try in (\d+) s", said)[0])
+    assert 5 <= wait_s <= 10
+
+    expect(visitor.connection).to_be_hidden()
+    refused, after = visitor.polls()[-2:]
+    answer = refused.response()
+    assert answer is not None
+    assert answer.headers["retry-after"] == str(wait_s)
+    waited_ms = after.timing["startTime"] - (refused.timing["startTime"] + refused.timing["responseEnd"])
+    assert waited_ms >= wait_s * 1000 - 100
+    assert "503" in visitor.complaints.pop()
+
+
+def test_a_queued_job_is_asked_for_again_after_the_time_its_answer_names(visitor: Visitor) -> None:
+    visitor.page.clock.install(time=datetime.now(UTC))
+    visitor.open(visitor.site.queued(age_s=200))  # a tenth of its age: Retry-After 20 or 21
+    visitor.sees("Queued")
+    visitor.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
+
+    visitor.page.clock.run_for(15_000)
+    assert len(visitor.polls()) == 1
+    with visitor.page.expect_request(f"{visitor.site.system.status_url}/**"):
+        visitor.page.clock.run_for(7_000)
+
+
+def test_a_running_job_shows_attempt_and_progress(visitor: Visitor) -> None:
+    visitor.open(visitor.site.running(progress=0.42))
+
+    visitor.sees("Running")
+    expect(visitor.page.locator("#attempt")).to_have_text("1")
+    expect(visitor.page.get_by_role("progressbar")).to_have_js_property("value", 0.42)
+
+
+def test_a_job_that_waits_for_a_retry_shows_attempt_and_time(visitor: Visitor) -> None:
+    visitor.open(visitor.site.queued(attempt=3, due_in_s=90))
+
+    visitor.sees("Queued")
+    expect(visitor.page.locator("#attempt")).to_have_text("3")
+    expect(visitor.page.locator("#next")).to_have_text(re.compile(r"in 1:\d\d"))
+    expect(visitor.page.locator("#status")).to_contain_text("Waiting for the next one")
+
+
+def test_elapsed_time_counts_from_the_submission_of_a_resumed_job(visitor: Visitor) -> None:
+    visitor.open(visitor.site.queued(age_s=3700))
+
+    expect(visitor.page.get_by_role("timer")).to_have_text(re.compile(r"1:01:\d\d"))
+
+
+def test_an_unknown_ticket_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
+    visitor.open(UNKNOWN)
+    visitor.sees_problem("There is no such job", "may have expired")
+
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.sees_problem("There is no such job", "may have expired")
+    assert all("404" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+def test_a_failed_job_opened_by_its_link_shows_the_problem(visitor: Visitor) -> None:
+    problem = {"type": "urn:claimcheck:problem:worker-died", "title": "The worker died too often", "status": 422}
+    visitor.open(visitor.site.failed({**problem, "detail": "it died 5 times; the limit is 5"}))
+
+    visitor.sees("Failed")
+    visitor.sees_problem("The worker died too often", "It died 5 times; the limit is 5.")
+    expect(visitor.page.get_by_role("button", name="Hand in another")).to_be_visible()
+
+
+def test_another_ticket_in_the_address_replaces_the_present_one(visitor: Visitor) -> None:
+    first = visitor.site.succeeded(transcript("The first."), name="one.wav")
+    second = visitor.site.succeeded(transcript("The second."), name="two.wav")
+    visitor.open(first)
+    expect(visitor.page.locator("#segments")).to_contain_text("The first.")
+
+    visitor.page.evaluate("id => { location.hash = `job=${id}` }", second)
+    expect(visitor.page.locator("#name")).to_have_text("two.wav")
+    expect(visitor.page.locator("#segments")).to_contain_text("The second.")
+    visitor.page.go_back()
+    expect(visitor.page.locator("#segments")).to_contain_text("The first.")
+
+
+def test_recent_tickets_are_kept_over_a_reload_until_they_are_forgotten(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.open()
+    job_id = visitor.hand_in(recordings.silence(tmp_path / "silence.wav"))
+    visitor.open()
+    visitor.page.reload()
+    visitor.page.get_by_role("link", name="silence.wav").click()
+    assert visitor.ticket_number == job_id
+    visitor.sees("Ready")
+
+    visitor.page.get_by_role("button", name="Hand in another").click()
+    visitor.page.get_by_role("button", name="Forget silence.wav").click()
+    expect(visitor.page.get_by_role("heading", name="Recent tickets")).to_be_hidden()
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("heading", name="Hand in a recording")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="Recent tickets")).to_be_hidden()

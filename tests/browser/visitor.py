@@ -1,0 +1,85 @@
+"""A person at the page: what they do, and what their browser noticed meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+
+from tests.browser.site import Site
+
+ENDS_S = 60  # tiny.en on one shared core needs a few seconds; its first job also loads the model
+
+
+class Visitor:
+    """One page in a browser of its own. `complaints` are console errors, `requests` what was asked of whom."""
+
+    def __init__(self, page: Page, site: Site) -> None:
+        self.page, self.site = page, site
+        self.requests: list[Request] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request))  # it marks its handlers, so no builtin
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+
+    def open(self, job_id: str | None = None) -> None:
+        """Open the page, or a job's ticket in it, and wait until it is drawn."""
+        self.page.goto(f"{self.site.url}/" + (f"#job={job_id}" if job_id else ""))
+        expect(self.page.locator("#ticket" if job_id else "#hand-in")).to_be_visible()
+
+    def choose(self, path: Path) -> None:
+        """Choose a file in the form."""
+        self.page.set_input_files("#file", path)
+
+    def hand_in(self, path: Path) -> str:
+        """Choose a file, send it, and return the id on the ticket."""
+        self.choose(path)
+        self.page.get_by_role("button", name="Hand it in").click()
+        self.page.wait_for_url("**/#job=*")
+        return self.ticket_number
+
+    @property
+    def ticket_number(self) -> str:
+        """The job id in the address."""
+        return self.page.url.partition("#job=")[2]
+
+    @property
+    def stamp(self) -> Locator:
+        """Where the ticket shows the status."""
+        return self.page.locator("#stamp")
+
+    @property
+    def connection(self) -> Locator:
+        """Where the ticket says that the status cannot be asked."""
+        return self.page.locator("#connection")
+
+    @property
+    def segments(self) -> Locator:
+        """The transcript's rows."""
+        return self.page.locator("#segments li")
+
+    def sees(self, stamp: str) -> None:
+        """Wait until the ticket has this stamp."""
+        expect(self.stamp).to_have_text(stamp, timeout=ENDS_S * 1000)
+
+    def sees_problem(self, title: str, detail: str, *, at: str = "#problem") -> None:
+        """Wait until a problem is shown whose detail contains `detail`."""
+        expect(self.page.locator(f"{at} h2")).to_have_text(title, timeout=ENDS_S * 1000)
+        expect(self.page.locator(f"{at} p")).to_contain_text(detail)
+
+    def number(self, selector: str, name: str) -> float:
+        """A number that an element has now; the page's policy forbids Playwright to wait for one by itself."""
+        return float(self.page.locator(selector).evaluate("(element, name) => element[name]", name))
+
+    def polls(self) -> list[Request]:
+        """Every question about a job so far."""
+        return [request for request in self.requests if request.url.startswith(self.site.system.status_url)]
+
+    def strangers(self) -> list[str]:
+        """What was asked of anyone but the two APIs; the player's own file is nobody's."""
+        ours = (self.site.url, self.site.system.status_url, "blob:")
+        return [request.url for request in self.requests if not request.url.startswith(ours)]
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
