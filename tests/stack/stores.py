@@ -16,6 +16,7 @@ from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.addresses import HOST, RECORDS_KEY, queue_connection_string, records_endpoint
 from tests.stack.names import Names
 from tests.stack.services import Services
+from tests.stack.waiting import until
 
 Item = dict[str, Any]
 
@@ -63,15 +64,24 @@ class Stores:
         with self._records() as records:
             return dict(records.read_item("job", partition_key=["default", job_id]))
 
-    def results_of(self, job_id: str) -> list[Item]:
-        """The result items of a job; a job that ran once has one."""
-        return [item for item in self.items("result") if item["job_id"] == job_id]
+    def results_of(self, job_id: str) -> list[str]:
+        """Names of a job's results, in records and in blobs; a job that ended once has one."""
+        items = [item["id"] for item in self.items("result") if item["job_id"] == job_id]
+        return items + self.blobs(f"results/default/{job_id}/")
 
     def counts(self) -> dict[str, Any]:
         """What the queue holds: `active`, `locked`, `scheduled`, `dead_lettered`, ..."""
         address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/queues"
         counts: dict[str, Any] = httpx.get(address).json()[self.queue]
         return counts
+
+    def until_empty(self, *, deadline_s: float = 10.0) -> None:
+        """Wait until the queue holds nothing that could be run at once."""
+        until(
+            lambda: self.counts()["active"] == self.counts()["locked"] == 0,
+            f"{self.queue} is empty",
+            deadline_s=deadline_s,
+        )
 
     def send(self, body: bytes, message_id: str) -> None:
         """Put a message on the queue."""
@@ -90,6 +100,11 @@ class Stores:
             bus.get_queue_receiver(self.queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver,
         ):
             return receiver.peek_messages(max_message_count=100, sequence_number=1)
+
+    def drop_connections(self) -> None:
+        """Close every connection to Service Bus, as it does with idle ones."""
+        address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/drop-connections"
+        httpx.post(address).raise_for_status()
 
     @contextlib.contextmanager
     def records_fault(self, **fault: Any) -> Iterator[None]:
@@ -119,9 +134,12 @@ class Stores:
 
 @contextlib.contextmanager
 def _armed(emulator: EmulatorProcess, port: str, fault: dict[str, Any]) -> Iterator[None]:
+    """Arm a fault. Fails if nothing was struck by it: then the test tests something else than it says."""
     address = f"http://{HOST}:{emulator.ports[port]}/_emulator/faults"
     httpx.post(address, json=fault).raise_for_status()
     try:
         yield
+        (armed,) = httpx.get(address).json()
+        assert armed["seen"] >= armed["nth"], f"no request was struck by {fault}"
     finally:
         httpx.delete(address).raise_for_status()

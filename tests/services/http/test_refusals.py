@@ -1,0 +1,158 @@
+"""What is refused: each with a problem document that says what, the value and the limit."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.services.http.conftest import LIMIT_BYTES
+from tests.services.http.test_submit import FILE, FORM, field, form
+from tests.stack.client import Client
+
+FORM_TYPE = {"Content-Type": FORM}
+
+
+def refused(answer: httpx.Response, status: int, slug: str, *said: str) -> dict[str, Any]:
+    """Check that the answer is this problem, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == f"urn:claimcheck:problem:{slug}"
+    assert problem["status"] == status
+    assert problem["title"]
+    for words in said:
+        assert words in problem["detail"]
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        ("", b"hello", ["''", "multipart/form-data"]),
+        ("application/json", b"{}", ["'application/json'", "multipart/form-data"]),
+        ("text/plain", b"hello", ["'text/plain'"]),
+        ("multipart/form-data", form(FILE), ["boundary has 0 characters", "1 to 70"]),
+        (f"multipart/form-data; boundary={'x' * 71}", form(FILE), ["boundary has 71 characters", "1 to 70"]),
+        (FORM, b"", ["before its last boundary"]),
+        (FORM, b"no boundary at all", ["malformed"]),
+        (FORM, form(FILE)[:-10], ["before its last boundary"]),
+        (FORM, form(FILE)[:-4], ["before its last boundary"]),
+        (FORM, form(field("task", "probe")), ["no part named 'file'"]),
+        (FORM, form(FILE, FILE), ["two parts named 'file'"]),
+        (FORM, form(field("task", "probe"), field("task", "fan"), FILE), ["two parts named 'task'"]),
+        (FORM, form('Content-Disposition: form-data; filename="a"\r\n\r\nhello'), ["no content disposition"]),
+        (FORM, form("Content-Type: text/plain\r\n\r\nhello"), ["no content disposition"]),
+        (FORM, form(*[field(f"f{n}", "x") for n in range(16)], FILE), ["more than 16 parts"]),
+        (FORM, form(field("options", "x" * (64 * 1024 + 1)), FILE), ["'options' has more than 65,536 bytes"]),
+        (FORM, form(f"X-Long: {'x' * 9000}\r\n{FILE}"), ["headers of a part have more than 8,192 bytes"]),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, list) else None,
+)
+def test_malformed_upload_is_400(client: Client, content_type: str, body: bytes, said: list[str]) -> None:
+    answer = client.process.post("/v1/jobs", content=body, headers={"Content-Type": content_type})
+    refused(answer, 400, "malformed-upload", *said)
+
+
+def test_field_of_exactly_the_limit_is_taken(client: Client) -> None:
+    body = form(field("comment", "x" * 64 * 1024), field("task", "probe"), FILE)
+    assert client.process.post("/v1/jobs", content=body, headers=FORM_TYPE).status_code == 202
+
+
+def test_empty_file_is_400(client: Client) -> None:
+    refused(client.post(b""), 400, "empty-upload", "0 bytes", "at least 1")
+
+
+def test_unknown_task_is_400_and_names_those_there_are(client: Client) -> None:
+    refused(client.post(task="paint"), 400, "unknown-task", "'paint'", "fan, probe, transcribe")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{", ["no JSON"]),
+        ("[1]", ["JSON list", "object"]),
+        ("1", ["JSON int", "object"]),
+        ("null", ["JSON NoneType", "object"]),
+        ("[" * 60_000, ["nested too deeply"]),
+        ('{"tempo": 1}', ["tempo"]),
+        ('{"seconds": "soon"}', ["seconds"]),
+        ('{"do": "dance"}', ["do"]),
+    ],
+    ids=["cut off", "list", "number", "null", "deep", "unknown name", "wrong type", "unknown value"],
+)
+def test_invalid_options_are_400(client: Client, options: str, said: list[str]) -> None:
+    body = form(field("task", "probe"), field("options", options), FILE)
+    refused(client.process.post("/v1/jobs", content=body, headers=FORM_TYPE), 400, "invalid-options", *said)
+
+
+def test_every_invalid_option_is_listed(client: Client) -> None:
+    problem = refused(client.post(options={"tempo": 1, "do": "dance"}), 400, "invalid-options")
+    assert {found["option"] for found in problem["problems"]} == {"tempo", "do"}
+
+
+def test_unsupported_media_type_is_415_and_names_those_that_are(client: Client) -> None:
+    answer = client.post(task="transcribe", media_type="image/png")
+    refused(answer, 415, "unsupported-media", "image/png", "audio/*")
+
+
+def test_file_without_a_media_type_is_taken(client: Client) -> None:
+    untyped = 'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello'
+    body = form(field("task", "probe"), untyped)
+    assert client.process.post("/v1/jobs", content=body, headers=FORM_TYPE).status_code == 202
+
+
+def test_file_over_the_limit_is_413_and_says_the_limit(client: Client) -> None:
+    problem = refused(client.post(b"x" * (LIMIT_BYTES + 1)), 413, "upload-too-large", "3 MB", "the limit is 2 MB")
+    assert problem["limit_bytes"] == LIMIT_BYTES
+
+
+def test_body_far_over_the_limit_is_413(client: Client) -> None:
+    refused(client.post(b"x" * (4 * LIMIT_BYTES)), 413, "upload-too-large", "9 MB", "the limit is 2 MB")
+
+
+def test_file_over_the_limit_is_413_when_the_length_is_not_announced(client: Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"--X\r\n" + FILE.encode()
+        for _ in range(3 * LIMIT_BYTES // 65536):
+            yield b"x" * 65536
+        yield b"\r\n--X--\r\n"
+
+    answer = client.process.post("/v1/jobs", content=chunks(), headers=FORM_TYPE)
+    refused(answer, 413, "upload-too-large", "at least", "the limit is 2 MB")
+
+
+KNOWN_SHAPES = ["{}", str(uuid.uuid4()), str(uuid.uuid4()).upper(), uuid.uuid4().hex, "1", "x" * 300, "%00", "..%2Fjob"]
+
+
+@pytest.mark.parametrize("job_id", KNOWN_SHAPES)
+@pytest.mark.parametrize("path", ["/v1/jobs/{}", "/v1/jobs/{}/result", "/v1/operations/{}", "/api/status/{}"])
+def test_unknown_and_malformed_ids_get_the_same_404(client: Client, path: str, job_id: str) -> None:
+    problem = client.status.get(path.format(job_id))
+    if job_id == "..%2Fjob":  # a slash makes it another path, which does not exist either
+        assert problem.status_code == 404
+        return
+    refused(problem, 404, "job-not-found", "there is no job with this id")
+    assert problem.json() == client.status.get(f"/v1/jobs/{uuid.uuid4()}").json()
+
+
+def test_upper_case_id_of_an_existing_job_is_404_as_well(client: Client) -> None:
+    job_id = client.submit()
+    assert client.get(job_id).status_code in (200, 202)
+    refused(client.get(job_id.upper()), 404, "job-not-found")
+    refused(client.get(job_id.replace("-", "")), 404, "job-not-found")
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v2/jobs"])
+def test_unknown_path_is_a_problem_too(client: Client, path: str) -> None:
+    refused(client.status.get(path), 404, "not-found")
+    refused(client.process.get(path), 404, "not-found")
+
+
+def test_wrong_method_is_a_problem_too(client: Client) -> None:
+    answer = client.status.delete(f"/v1/operations/{uuid.uuid4()}")
+    refused(answer, 405, "method-not-allowed")
+    assert "GET" in answer.headers["allow"]

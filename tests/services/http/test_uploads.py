@@ -1,0 +1,66 @@
+"""Uploads around the block size, and uploads that never end."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.services.http.conftest import BLOCK_BYTES, LIMIT_BYTES
+from tests.services.http.test_submit import FILE, FORM
+from tests.stack.client import Client
+from tests.stack.stores import Stores
+from tests.stack.system import System
+from tests.stack.waiting import until
+
+
+@pytest.mark.parametrize(
+    "size_bytes",
+    [1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES, 7 * BLOCK_BYTES + 5, LIMIT_BYTES],
+)
+def test_what_is_stored_is_what_was_sent(client: Client, stores: Stores, size_bytes: int) -> None:
+    content = random.Random(size_bytes).randbytes(size_bytes)
+    body = client.post(content).json()
+    assert body["file"]["size_bytes"] == size_bytes
+    assert body["file"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert stores.read_blob(stores.record(body["id"])["upload"]["blob"]) == content
+
+
+def test_content_that_looks_like_a_boundary_is_kept(client: Client, stores: Stores) -> None:
+    content = b"\r\n--X" * 50_000 + b"\r\n--"
+    body = client.post(content).json()
+    assert stores.read_blob(stores.record(body["id"])["upload"]["blob"]) == content
+
+
+@pytest.mark.parametrize("sent_bytes", [100, 5 * BLOCK_BYTES], ids=["within a block", "after some blocks"])
+def test_client_that_goes_away_leaves_no_job_and_no_blob(
+    client: Client, stores: Stores, running: System, sent_bytes: int
+) -> None:
+    jobs, blobs = stores.items("job"), set(stores.blobs())
+    noted = running.logs("process-api").count("upload.abandoned")
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {LIMIT_BYTES}\r\n\r\n"
+    where = urlsplit(running.process_url)
+    with socket.create_connection((where.hostname, where.port)) as connection:
+        connection.sendall(head.encode() + b"--X\r\n" + FILE.encode() + b"x" * sent_bytes)
+    until(lambda: running.logs("process-api").count("upload.abandoned") > noted, "the API notices")
+    assert len(stores.items("job")) == len(jobs)
+    assert set(stores.blobs()) == blobs
+
+
+@pytest.mark.parametrize("spoiled", ["task", "options", "end"])
+def test_refused_upload_leaves_no_job_and_no_blob(client: Client, stores: Stores, spoiled: str) -> None:
+    jobs, blobs = stores.items("job"), set(stores.blobs())
+    content = b"x" * (3 * BLOCK_BYTES)
+    if spoiled == "end":
+        body = b"--X\r\n" + FILE.encode() + content
+        answer = client.process.post("/v1/jobs", content=body, headers={"Content-Type": FORM})
+    elif spoiled == "task":
+        answer = client.post(content, task="paint")
+    else:
+        answer = client.post(content, options={"tempo": 1})
+    assert answer.status_code == 400
+    assert len(stores.items("job")) == len(jobs)
+    assert set(stores.blobs()) == blobs
