@@ -17,9 +17,10 @@ from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.provision import provision
 from claimcheck.settings import Settings
 from tests.stack.azurite import AzuriteProcess
+from tests.stack.components import MODELS, ROOT
 from tests.stack.names import Names, NameStock
 from tests.stack.services import Services, broker_process, cosmos_process
-from tests.stack.system import ROOT, System
+from tests.stack.system import System
 
 RunSystem = Callable[..., AbstractContextManager[System]]
 
@@ -86,7 +87,7 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
         names = names or name_stock.take()
         _provision(services.settings(names))
         own = {
-            "CLAIMCHECK_SPEECH__MODELS_DIR": str(ROOT / ".local" / "models"),
+            "CLAIMCHECK_SPEECH__MODELS_DIR": str(MODELS),
             "CLAIMCHECK_SPEECH__MODEL": "tiny.en",
             "PYTHONPATH": str(ROOT / "tests" / "plugin"),
         }

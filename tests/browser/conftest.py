@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -11,15 +10,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from claimcheck.commands.up.provision import provision
-from claimcheck.errors import ModelUnavailable
-from services.worker.engines.model_sources import find
 from tests.browser.site import Site, finished
 from tests.browser.visitor import Visitor
+from tests.stack.components import MODELS, missing, model
 from tests.stack.names import NameStock
 from tests.stack.services import Services
-from tests.stack.system import ROOT, System
+from tests.stack.system import System
 
-MODELS = ROOT / ".local" / "models"
 MODEL = "tiny.en"
 LIMIT_BYTES = 1024 * 1024
 ANSWER_S = 15
@@ -31,13 +28,6 @@ ARGS = [
     "--disable-quic",
     "--no-first-run",
 ]
-
-
-def missing(what: str) -> None:
-    """A missing component fails in CI and skips elsewhere."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="package")
@@ -56,10 +46,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def site(services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One system for all tests of the page; who stops a program of it starts it again."""
-    try:
-        find(MODEL, MODELS, hub_timeout_s=5)
-    except ModelUnavailable as error:
-        missing(str(error))
+    model(MODEL)
     names = name_stock.take()
     settings = services.settings(names)
     finished(provision(settings))

@@ -7,9 +7,9 @@ import struct
 import wave
 from pathlib import Path
 
-from tests.stack.system import ROOT
+from tests.stack.components import SAMPLES
 
-SPEECH = ROOT.parent / "shared" / "audio" / "fmt_jfk.mp3"
+SPEECH = SAMPLES / "fmt_jfk.mp3"
 RATE = 16_000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,10 +83,11 @@ class Stores:
             deadline_s=deadline_s,
         )
 
-    def send(self, body: bytes, message_id: str) -> None:
-        """Put a message on the queue."""
+    def send(self, bodies: Mapping[str, bytes]) -> None:
+        """Put messages on the queue: their ids and bodies."""
         with self._bus() as bus, bus.get_queue_sender(self.queue) as sender:
-            sender.send_messages(ServiceBusMessage(body, message_id=message_id))
+            for message_id, body in bodies.items():
+                sender.send_messages(ServiceBusMessage(body, message_id=message_id))
 
     def peek(self) -> list[ServiceBusReceivedMessage]:
         """The messages on the queue, locked and scheduled ones too."""

@@ -14,10 +14,10 @@ import httpx
 
 from claimcheck.commands.up.addresses import HOST
 from claimcheck.settings import environment_for_child
+from tests.stack.components import ROOT
 from tests.stack.ports import free_port
 from tests.stack.waiting import until
 
-ROOT = Path(__file__).parents[2]
 READY_S = 40.0
 DRAIN_S = 35.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunSystem
-from tests.services.speech.conftest import SAMPLES, missing
 from tests.stack.client import Client
+from tests.stack.components import sample
 from tests.stack.names import NameStock
 from tests.stack.services import Services
 from tests.stack.stores import Stores
@@ -49,7 +49,4 @@ def client(running: System) -> Iterator[Client]:
 @pytest.fixture(scope="package")
 def recording() -> Path:
     """Eleven seconds of speech."""
-    path = SAMPLES / "fmt_jfk.wav"
-    if not path.is_file():
-        missing(f"no sample of speech at {path}")
-    return path
+    return sample("fmt_jfk.wav")

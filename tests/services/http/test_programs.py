@@ -14,10 +14,11 @@ import pytest
 from claimcheck.settings import environment_for_child
 from tests.services.http.conftest import LIMIT_BYTES, ORIGIN
 from tests.stack.client import Client
+from tests.stack.components import ROOT
 from tests.stack.ports import free_port
 from tests.stack.services import Services
 from tests.stack.stores import Stores
-from tests.stack.system import ROOT, System
+from tests.stack.system import System
 
 
 def both(client: Client) -> tuple[httpx.Client, httpx.Client]:

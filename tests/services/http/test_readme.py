@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.recordings import SPEECH, tone
-from tests.stack.system import ROOT, System
+from tests.stack.components import ROOT
+from tests.stack.system import System
 
 DEADLINE_S = 60
 

@@ -15,7 +15,7 @@ import psutil
 
 from claimcheck.commands.up.run_record import Mark, read_run
 from claimcheck.settings import environment_for_child
-from tests.stack.system import ROOT
+from tests.stack.components import ROOT
 from tests.stack.waiting import until
 
 READY = "claimcheck ready: "

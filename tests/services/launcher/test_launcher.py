@@ -21,7 +21,7 @@ from claimcheck.commands.up.stopping import SAME_REQUEST_S
 from tests.services.launcher.conftest import StartSmall
 from tests.services.launcher.running import LauncherProcess, runs
 from tests.services.launcher.small_system import ADDRESS
-from tests.stack.system import ROOT
+from tests.stack.components import ROOT
 from tests.stack.waiting import until
 
 

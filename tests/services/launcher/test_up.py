@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from tests.services.launcher.running import READY, LauncherProcess, runs
+from tests.stack.components import ROOT
 from tests.stack.ports import free_port
-from tests.stack.system import ROOT
 from tests.stack.waiting import until
 
 SECOND_START_S = 15.0  # what the README promises

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,43 +10,21 @@ from typing import Any
 
 import pytest
 
-from claimcheck.errors import ModelUnavailable
 from claimcheck.settings import MediaSettings, SpeechSettings
 from claimcheck.transcript import Transcript
 from services.worker.engines import Engines
-from services.worker.engines.model_sources import find
 from services.worker.engines.whisper import SpeechEngine
 from services.worker.handlers.transcribe import whole
 from services.worker.stage import StageRun
-
-ROOT = Path(__file__).resolve().parents[3]
-MODELS = ROOT / ".local" / "models"
-SAMPLES = ROOT.parent / "shared" / "audio"
+from tests.stack.components import MODELS, SAMPLES, model, sample
 
 Transcribe = Callable[..., Awaitable[Transcript]]
-
-
-def missing(what: str) -> None:
-    """A missing component fails in CI and skips elsewhere."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-def model(name: str) -> Path:
-    """The model's folder, fetched the first time."""
-    try:
-        return find(name, MODELS, hub_timeout_s=5)
-    except ModelUnavailable as error:
-        missing(str(error))
-        raise
 
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of spoken samples."""
-    if not (SAMPLES / "references.json").is_file():
-        missing(f"no samples of speech in {SAMPLES}")
+    sample("references.json")
     return SAMPLES
 
 
@@ -87,7 +64,7 @@ def transcribe(engine: SpeechEngine, tmp_path: Path) -> Transcribe:
                 stage="whole",
                 attempt=1,
                 options=options,
-                folder=folder,
+                open_folder=lambda: folder,
                 fetch_upload=fetch,
                 finished_parts=none,
                 progress=progress,

@@ -15,8 +15,8 @@ from claimcheck.errors import ModelUnavailable
 from claimcheck.settings import MediaSettings, SpeechSettings
 from services.worker.engines.whisper import Speech, SpeechEngine
 from services.worker.media.decode import decode
-from tests.services.speech.conftest import MODELS
 from tests.services.speech.recordings import RATE
+from tests.stack.components import MODELS
 
 TIMES = 5
 
@@ -99,15 +99,20 @@ async def test_the_loop_turns_while_a_model_runs(hear: Hear) -> None:
     assert await watch < 1.0
 
 
-async def test_a_damaged_model_is_unavailable_and_says_where(pcm: Path, tmp_path: Path) -> None:
+async def test_a_damaged_model_is_unavailable_and_the_log_alone_says_where(
+    pcm: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "models" / "broken"
     folder.mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
         (folder / name).write_bytes((MODELS / "tiny.en" / name).read_bytes())
     (folder / "model.bin").write_bytes(b"no model")
     engine = SpeechEngine(SpeechSettings(model="broken", models_dir=folder.parent))
-    with pytest.raises(ModelUnavailable, match=r"the model broken in .* cannot be loaded"):
+    with pytest.raises(ModelUnavailable) as raised:
         await engine.transcribe(pcm, language=None, model=None, progress=lambda _: None)
+    assert raised.value.detail == "the model broken cannot be had on this worker now"
+    (line,) = (record for record in caplog.records if record.message == "model.unavailable")
+    assert str(folder) in vars(line)["detail"]
     engine.close()
 
 

