@@ -79,7 +79,7 @@ class Fault:
         """Send SIGKILL and, if the victim is someone else, wait until it is gone: nothing it does later may count."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid or os.getpid(), signal.SIGKILL)
-        while self.pid and _runs(self.pid):
+        while self.pid and _runs(self.pid):  # noqa: ASYNC110 - no event tells of another process's end
             await asyncio.sleep(0.002)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .codec import Described, UInt, ULong
+from .amqp_types import Described, UInt, ULong
 from .errors import NotAllowed, NotSupported, ProtocolError, Refused
 from .frames import ATTACH, COORDINATOR, DETACH, Frame, error, performative
 from .limits import MAX_MESSAGE_BYTES

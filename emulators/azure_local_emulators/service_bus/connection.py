@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from ..faults import Fault, Faults, InjectedFault
+from .amqp_types import UInt, UShort
 from .broker import Broker
-from .codec import UInt, UShort
 from .errors import Injected, ProtocolError, Refused
 from .frames import (
     AMQP_HEADER,

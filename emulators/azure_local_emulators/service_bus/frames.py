@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .codec import Array, DecodeError, Described, Symbol, UByte, UInt, ULong, decode, encode
+from .amqp_types import SYMBOL_CODE, Array, DecodeError, Described, Symbol, UByte, UInt, ULong
+from .decoding import decode
+from .encoding import encode
 from .errors import ProtocolError
 
 MAX_FRAME_BYTES = 65_536
@@ -136,7 +138,7 @@ def error(condition: str, description: str) -> Described:
 
 def offered_mechanisms() -> bytes:
     """The SASL mechanisms of the service; the emulator accepts any of them."""
-    return sasl(SASL_MECHANISMS, Array(0xB3, (Symbol("MSSBCBS"), Symbol("ANONYMOUS"), Symbol("PLAIN"))))
+    return sasl(SASL_MECHANISMS, Array(SYMBOL_CODE, (Symbol("MSSBCBS"), Symbol("ANONYMOUS"), Symbol("PLAIN"))))
 
 
 def sasl_ok() -> bytes:

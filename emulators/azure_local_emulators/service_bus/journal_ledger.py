@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..journal import Journal
-from .codec import decode, encode
+from .decoding import decode
+from .encoding import encode
 from .message import Message, State
 from .queue import DEAD_LETTER_SUFFIX, Queue
 from .settings import QueueSettings
@@ -168,6 +169,7 @@ def _replay_activated(
     message = stored[entity].lose(scheduled_as)
     message.sequence_number, message.state = number, State.ACTIVE
     message.enqueued_at_s, message.expires_at_s = enqueued_at_s, expires_at_s
+    message.ttl_s = None if expires_at_s is None else expires_at_s - enqueued_at_s
     stored[entity].hold(message, locked=False)
 
 

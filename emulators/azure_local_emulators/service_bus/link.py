@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .codec import UInt
+from .amqp_types import UInt
 from .errors import MessageTooLarge, ProtocolError, Refused
 from .frames import DISPOSITION, REJECTED, Frame, accepted, described_list, error, performative
 from .limits import MAX_MESSAGE_BYTES, MAX_UNFINISHED_BYTES

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from .codec import TIMESTAMP_CODE, Array, Described, Int, Symbol, Timestamp, ULong, encode
+from .amqp_types import LONG_CODE, TIMESTAMP_CODE, Array, Described, Int, Symbol, Timestamp, ULong
+from .encoding import encode
 from .errors import BadArgument, EntityNotFound, Malformed, MessageTooLarge, NotSupported, Refused
 from .limits import MAX_MESSAGE_BYTES
 from .link import IncomingLink, OutgoingLink
@@ -20,7 +21,6 @@ from .queue import Queue
 from .session import Session
 
 CBS = "$cbs"
-_LONG_CODE = 0x81
 _RECEIVE_AND_DELETE = 0
 """receiver-settle-mode of a deferred receive that wants no lock."""
 
@@ -154,7 +154,7 @@ def _schedule(request: Request, queue: Queue) -> _Body:
     if any(len(message) > MAX_MESSAGE_BYTES for message in encoded):
         raise MessageTooLarge(f"a message to be scheduled exceeds the limit ({MAX_MESSAGE_BYTES} bytes)")
     messages = [Message.parse(message) for message in encoded]
-    return {"sequence-numbers": Array(_LONG_CODE, tuple(queue.send(message) for message in messages))}
+    return {"sequence-numbers": Array(LONG_CODE, tuple(queue.send(message) for message in messages))}
 
 
 def _cancel_scheduled(request: Request, queue: Queue) -> _Body:

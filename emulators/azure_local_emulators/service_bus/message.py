@@ -11,7 +11,9 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from .codec import DecodeError, Described, Symbol, Timestamp, UInt, ULong, decode, encode, skip
+from .amqp_types import DecodeError, Described, Symbol, Timestamp, UInt, ULong
+from .decoding import decode, skip
+from .encoding import encode
 from .errors import BadArgument, Malformed
 
 BATCH_FORMAT = 0x80013700
@@ -35,6 +37,7 @@ _ENQUEUED_NUMBER = encode(Symbol("x-opt-enqueue-sequence-number")) + b"\x81"
 _ENQUEUED_TIME = encode(Symbol("x-opt-enqueued-time")) + b"\x83"
 _LOCKED_UNTIL = encode(Symbol("x-opt-locked-until")) + b"\x83"
 _MESSAGE_STATE = encode(Symbol("x-opt-message-state")) + b"\x54"
+_MAX_TTL_MS = 2**32 - 1
 _I64, _2_U32 = struct.Struct(">q"), struct.Struct(">II")
 
 
@@ -54,7 +57,8 @@ class Message:
         "_annotations",
         "_application",
         "_body",
-        "_header",
+        "_durability",
+        "_first_acquirer",
         "_properties",
         "accepted_at_s",
         "delivery_count",
@@ -70,7 +74,7 @@ class Message:
     )
 
     def __init__(self) -> None:
-        self._header = b"\x40\x40\x40\x40"
+        self._durability, self._first_acquirer = b"\x40\x40", b"\x40"
         self._annotations, self._annotation_count = b"", 0
         self._properties = self._application = self._body = b""
         self.message_id: Any = None
@@ -110,7 +114,7 @@ class Message:
 
     def _read_header(self, fields: list[Any]) -> None:
         durable, priority, ttl, first_acquirer = (fields + [None] * 4)[:4]
-        self._header = b"".join(map(encode, (durable, priority, ttl, first_acquirer)))
+        self._durability, self._first_acquirer = encode(durable) + encode(priority), encode(first_acquirer)
         if isinstance(ttl, UInt):
             self.ttl_s = ttl / 1000
 
@@ -132,7 +136,7 @@ class Message:
 
     def bare(self) -> bytes:
         """The message as its sender made it, for the journal; `parse` reads it back."""
-        header = _section(HEADER, 0xC0, 4, self._header)
+        header = self._header_section()
         return header + self._annotation_section(0, b"") + self._properties + self._application + self._body
 
     def encoded(self, *, browsed: bool = False) -> bytes:
@@ -150,8 +154,13 @@ class Message:
         if self.token is not None and not browsed:
             extra += _LOCKED_UNTIL + _I64.pack(int(self.locked_until_s * 1000))
             count = 5
-        header = _section(HEADER, 0xC0, 5, self._header + encode(UInt(self.delivery_count)))
+        header = self._header_section()
         return header + self._annotation_section(count, extra) + self._properties + self._application + self._body
+
+    def _header_section(self) -> bytes:
+        ttl = None if self.ttl_s is None else UInt(min(int(self.ttl_s * 1000), _MAX_TTL_MS))
+        fields = self._durability + encode(ttl) + self._first_acquirer + encode(UInt(self.delivery_count))
+        return b"\x00\x53\x70\xc0" + bytes((len(fields) + 1, 5)) + fields
 
     def _annotation_section(self, extra_count: int, extra: bytes) -> bytes:
         count = 2 * (self._annotation_count + extra_count)
@@ -210,7 +219,3 @@ def unbatched(data: bytes) -> list[Message]:
     """The messages of a batch. Raises Malformed."""
     batch = [section_value(data, start, bytes) for descriptor, start, _ in sections(data) if descriptor == DATA]
     return [Message.parse(encoded) for encoded in batch]
-
-
-def _section(descriptor: int, list_code: int, count: int, items: bytes) -> bytes:
-    return bytes((0, 0x53, descriptor, list_code, len(items) + 1, count)) + items

@@ -14,30 +14,21 @@ the ledger before anyone can be told that it happened.
 from __future__ import annotations
 
 import heapq
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from .consumers import Consumer, Consumers
 from .due import DueHeap, DuplicateWindow
 from .errors import EntityNotFound, LockLost, MessageNotFound, NotAllowed
 from .ledger import Ledger, NoLedger
+from .locks import Locks
 from .message import Message, State
 from .settings import QueueSettings
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 MAX_PEEK = 250
 """Most messages of one peek; callers have to page."""
-
-
-class Consumer(Protocol):
-    """A receiver that has a say in when it gets a message."""
-
-    def pull(self) -> bool:
-        """Take one message from the queue, if the receiver has credit; whether it did."""
-
-    def entity_deleted(self) -> None:
-        """The queue is gone."""
 
 
 class Queue:
@@ -62,10 +53,9 @@ class Queue:
         self.duplicates = DuplicateWindow(settings.duplicate_window_s) if settings.duplicate_window_s else None
         self._clock, self._wake, self._ledger = clock, wake, ledger
         self._ready: list[int] = []
-        # In the order of expiry: the lock duration is the same for all, and a renewal moves its lock to the end.
-        self._locks: OrderedDict[UUID, Message] = OrderedDict()
+        self._locks = Locks(settings.lock_s, clock)
         self._scheduled, self._expiring = DueHeap(), DueHeap()
-        self._consumers: deque[Consumer] = deque()
+        self._consumers = Consumers()
 
     def send(self, message: Message) -> int:
         """Store a message, now or (by its own annotation) scheduled; its sequence number, 0 for a duplicate.
@@ -170,40 +160,33 @@ class Queue:
     def renew(self, token: UUID) -> float:
         """Start a lock's duration again; its new end."""
         message = self._locked(token)
-        message.locked_until_s = self._clock() + self.settings.lock_s
-        self._locks.move_to_end(token)
+        self._locks.renew(token)
         return message.locked_until_s
 
     def attach(self, consumer: Consumer) -> None:
         """Let a receiver take part; messages go round among those with credit."""
-        self._consumers.append(consumer)
+        self._consumers.add(consumer)
 
     def detach(self, consumer: Consumer) -> None:
         """The receiver is gone. What it holds stays locked until the locks expire, as in the service."""
-        if consumer in self._consumers:
-            self._consumers.remove(consumer)
+        self._consumers.remove(consumer)
 
     def delete(self) -> None:
         """Let go of everybody; whoever still holds this object finds no queue in it."""
         self.is_deleted, self._ledger = True, NoLedger()
-        for consumer in list(self._consumers):
-            consumer.entity_deleted()
+        self._consumers.dismiss()
 
     def pump(self) -> None:
         """Hand out ready messages as long as a receiver has credit."""
-        idle = 0
-        while self._ready and idle < len(self._consumers):
-            consumer = self._consumers[0]
-            self._consumers.rotate(-1)
-            idle = 0 if consumer.pull() else idle + 1
+        self._consumers.serve(lambda: self._ready)
 
     def run_due(self) -> None:
         """Do what time asks for: activate, unlock, expire."""
         now_s = self._clock()
         for number in self._scheduled.pop_due(now_s):
             self._activate(self.messages.pop(number), now_s)
-        while self._locks and next(iter(self._locks.values())).locked_until_s <= now_s:
-            self._lock_expired(next(iter(self._locks)))
+        while (token := self._locks.first_over(now_s)) is not None:
+            self._lock_expired(token)
         for number in self._expiring.pop_due(now_s):
             message = self.messages[number]
             # A locked message is left to its receiver, a deferred one to whoever asks for it.
@@ -215,10 +198,8 @@ class Queue:
 
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do next."""
-        lock_s = next(iter(self._locks.values())).locked_until_s if self._locks else None
-        return min(
-            (s for s in (lock_s, self._scheduled.next_s(), self._expiring.next_s()) if s is not None), default=None
-        )
+        nexts_s = (self._locks.next_s(), self._scheduled.next_s(), self._expiring.next_s())
+        return min((next_s for next_s in nexts_s if next_s is not None), default=None)
 
     def counts(self) -> dict[str, int]:
         """How many messages are in which state now."""
@@ -251,7 +232,9 @@ class Queue:
         message.state, message.enqueued_at_s = State.ACTIVE, now_s
         lifetimes_s = [s for s in (message.ttl_s, self.settings.ttl_s) if s is not None]
         if lifetimes_s:
-            message.expires_at_s = now_s + min(lifetimes_s)
+            # The service adjusts a longer lifetime without a word, and tells receivers the adjusted one.
+            message.ttl_s = min(lifetimes_s)
+            message.expires_at_s = now_s + message.ttl_s
             self._expiring.push(message.expires_at_s, message.sequence_number)
             self._wake(message.expires_at_s)
 
@@ -270,17 +253,14 @@ class Queue:
 
     def _offer(self, message: Message) -> None:
         heapq.heappush(self._ready, message.sequence_number)
-        if self._consumers:
-            self.pump()
+        self.pump()
 
     def _hand_over(self, message: Message, *, lock: bool) -> None:
         if not lock:
             self._remove(message)
             self.totals["completed"] += 1
             return
-        message.token = token = uuid4()
-        message.locked_until_s = self._clock() + self.settings.lock_s
-        self._locks[token] = message
+        self._locks.add(message)
         self._ledger.changed(self.entity, message)
         self._wake(message.locked_until_s)
 
@@ -294,14 +274,11 @@ class Queue:
         return message
 
     def _unlocked(self, token: UUID) -> Message:
-        message = self._locked(token)
-        del self._locks[token]
-        message.token = None
-        return message
+        self._locked(token)
+        return self._locks.remove(token)
 
     def _lock_expired(self, token: UUID) -> None:
-        message = self._locks.pop(token)
-        message.token = None
+        message = self._locks.remove(token)
         self.totals["locks_expired"] += 1
         self._count_delivery(message)
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from ..faults import Fault, InjectedFault
-from .codec import Described, UInt
+from .amqp_types import Described, UInt
 from .errors import EntityNotFound, Injected, Refused
 from .frames import (
     ACCEPTED,

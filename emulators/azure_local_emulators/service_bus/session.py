@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from .codec import UInt, UShort
+from .amqp_types import UInt, UShort
 from .errors import ProtocolError, Refused
 from .frames import ATTACH, BEGIN, DETACH, DISPOSITION, FLOW, TRANSFER, Frame, error, performative, transfer
 from .limits import MAX_HANDLE

@@ -14,6 +14,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from xml.sax.saxutils import escape
 
 import azure.servicebus
 import azure.servicebus.aio
+
 from azure_local_emulators.process import EmulatorProcess
 
 DEADLINE_S = 10.0
 _CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"
 _ATOM = "http://www.w3.org/2005/Atom"
+_STOCKED = 4
 _numbers = itertools.count(1)
 
 
@@ -105,9 +108,9 @@ class Namespace:
         assert status == 201, body
 
     @contextlib.contextmanager
-    def fault(self, **fault: Any) -> Iterator[None]:
-        """Set a fault for the time of a block."""
-        self.arm(**fault)
+    def fault(self, entity: str, kind: str, action: str, error: str = "", **more: Any) -> Iterator[None]:
+        """Set a fault of one queue for the time of a block."""
+        self.arm(kind=kind, action=action, error=error, match={"entity": entity}, **more)
         try:
             yield
         finally:
@@ -142,7 +145,10 @@ class Sdk:
 
     def __init__(self, flavour: str) -> None:
         self.flavour = flavour
-        self._open: list[Any] = []
+        self._used: list[Any] = []
+        self._closing: list[asyncio.Future[None]] = []
+        self._stock: dict[str, deque[tuple[str, asyncio.Future[list[Any]]]]] = {}
+        self.twin: Sdk | None = None
 
     def client(self, namespace: Namespace, **options: Any) -> Any:
         """A client of this flavour."""
@@ -152,33 +158,73 @@ class Sdk:
 
     async def sender(self, namespace: Namespace, queue: str, **options: Any) -> Any:
         """An open sender."""
-        return await self._opened(self.client(namespace, **options).get_queue_sender(queue))
+        return await self.opened(self.client(namespace, **options).get_queue_sender(queue))
 
     async def receiver(self, namespace: Namespace, queue: str, **options: Any) -> Any:
         """An open receiver that waits 5 s at most unless told otherwise."""
         options = {"max_wait_time": 5, **options}
-        return await self._opened(self.client(namespace).get_queue_receiver(queue, **options))
+        return await self.opened(self.client(namespace).get_queue_receiver(queue, **options))
+
+    async def fresh(self, namespace: Namespace, **properties: str | int) -> tuple[str, Any, Any]:
+        """A new queue with a sender and a receiver, out of a stock that is opened ahead."""
+        self._open_ahead(namespace, properties, 1 if properties else _STOCKED)
+        if properties and self.twin:
+            # The next test is the same one in the other flavour.
+            self.twin._open_ahead(namespace, properties, 1)
+        queue, opening = self._stock[_key(properties)].popleft()
+        sender, receiver = await opening
+        self._used += [sender, receiver]
+        return queue, sender, receiver
+
+    def _open_ahead(self, namespace: Namespace, properties: dict[str, str | int], count: int) -> None:
+        stock = self._stock.setdefault(_key(properties), deque())
+        while len(stock) < count:
+            queue = namespace.queue(**properties)
+            client = self.client(namespace)
+            pair = client.get_queue_sender(queue), client.get_queue_receiver(queue, max_wait_time=5)
+            stock.append((queue, asyncio.ensure_future(asyncio.gather(*map(self._start, pair)))))
 
     async def pair(self, namespace: Namespace, queue: str, **options: Any) -> tuple[Any, Any]:
         """A sender and a receiver, opened side by side."""
         both = await asyncio.gather(self.sender(namespace, queue), self.receiver(namespace, queue, **options))
         return both[0], both[1]
 
+    def close_soon(self) -> None:
+        """Begin to close what the test used; hundreds of idle links would slow the later tests down."""
+        self._closing += [asyncio.ensure_future(_closed(link)) for link in self._used]
+        self._used.clear()
+
     async def close(self) -> None:
         """Close everything that is open."""
-        closing = [Awaited(link).close() for link in self._open]
-        self._open.clear()
-        for outcome in await asyncio.gather(*closing, return_exceptions=True):
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
-                raise outcome
+        for stock in self._stock.values():
+            for _, opening in stock:
+                self._used += await opening
+        self._stock.clear()
+        self.close_soon()
+        await asyncio.gather(*self._closing)
 
-    async def _opened(self, link: Any) -> Any:
-        self._open.append(link)
+    async def opened(self, link: Any) -> Any:
+        """Open a sender or receiver; it is closed after the test."""
+        opened = await self._start(link)
+        self._used.append(opened)
+        return opened
+
+    async def _start(self, link: Any) -> Any:
         if self.flavour == "aio":
             await link.__aenter__()
         else:
             await asyncio.to_thread(link.__enter__)
         return Awaited(link)
+
+
+async def _closed(link: Any) -> None:
+    # The emulator may be gone already, and then the SDK complains.
+    with contextlib.suppress(Exception):
+        await link.close()
+
+
+def _key(properties: dict[str, str | int]) -> str:
+    return repr(sorted(properties.items()))
 
 
 async def receive(receiver: Any, count: int = 1, wait_s: float = 5.0) -> list[Any]:

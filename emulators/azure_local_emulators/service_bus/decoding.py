@@ -1,107 +1,46 @@
-"""AMQP 1.0 types to bytes and back (part 1 of the standard).
+"""Bytes to AMQP 1.0 values.
 
-Owns the type system only: no frames, no messages. Decoding treats its input as hostile: whatever the bytes, it returns
-a value or raises DecodeError, in time and memory proportional to the input. Decimals are refused.
-
-A Python `int` is an AMQP long, `float` a double, `bytes` a binary, `str` a string; the other AMQP types have a class of
-their own, so that a decoded value encodes to the same type again.
+Owns reading only. Its input is hostile: whatever the bytes, it returns a value or raises DecodeError, in time and
+memory proportional to the input.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from .amqp_types import (
+    DESCRIBED_CODE,
+    LONG_CODE,
+    TIMESTAMP_CODE,
+    UUID_CODE,
+    Array,
+    Byte,
+    Char,
+    DecodeError,
+    Described,
+    Float32,
+    Int,
+    Short,
+    Symbol,
+    Timestamp,
+    UByte,
+    UInt,
+    ULong,
+    UShort,
+)
 
 MAX_DEPTH = 32
 """Deepest nesting of described, compound and array values; the SDK stops at the same order of magnitude."""
 MAX_EMPTY_ELEMENTS = 4096
 """Most elements of an array whose elements take no bytes: their count is not backed by input."""
 
-DESCRIBED = 0x00
-UUID_CODE, TIMESTAMP_CODE, LONG_CODE = 0x98, 0x83, 0x81
 
 _U16, _U32, _U64 = struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">Q")
 _I16, _I32, _I64 = struct.Struct(">h"), struct.Struct(">i"), struct.Struct(">q")
 _F32, _F64 = struct.Struct(">f"), struct.Struct(">d")
-
-
-class DecodeError(ValueError):
-    """The bytes are no AMQP value, or one beyond our limits."""
-
-
-class UByte(int):
-    """AMQP ubyte."""
-
-
-class UShort(int):
-    """AMQP ushort."""
-
-
-class UInt(int):
-    """AMQP uint."""
-
-
-class ULong(int):
-    """AMQP ulong."""
-
-
-class Byte(int):
-    """AMQP byte."""
-
-
-class Short(int):
-    """AMQP short."""
-
-
-class Int(int):
-    """AMQP int (32 bits)."""
-
-
-class Timestamp(int):
-    """AMQP timestamp: milliseconds since 1970, UTC."""
-
-
-class Float32(float):
-    """AMQP float; `float` itself is an AMQP double."""
-
-
-class Char(str):
-    """AMQP char: one character."""
-
-
-class Symbol(str):
-    """AMQP symbol: ASCII, from a constrained domain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A value with a descriptor, which is a ULong or a Symbol in all that Service Bus speaks."""
-
-    descriptor: Any
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Array:
-    """Values of one type, under the format code that encodes them."""
-
-    code: int
-    items: tuple[Any, ...]
-
-
-def encode(value: Any) -> bytes:
-    """The bytes of one value. Raises TypeError for a Python type without an AMQP one, ValueError out of its range."""
-    try:
-        encoder = _ENCODERS[type(value)]
-    except KeyError:
-        raise TypeError(f"{type(value).__name__} has no AMQP type") from None
-    try:
-        return encoder(value)
-    except struct.error as cause:
-        raise ValueError(f"{value!r} is out of range for {type(value).__name__}") from cause
 
 
 def decode(data: bytes, offset: int = 0, depth: int = 0) -> tuple[Any, int]:
@@ -117,7 +56,7 @@ def decode(data: bytes, offset: int = 0, depth: int = 0) -> tuple[Any, int]:
 def skip(data: bytes, offset: int) -> int:
     """The offset behind the value at `offset`, found by its length alone; what is inside is not looked at."""
     try:
-        while data[offset] == DESCRIBED:
+        while data[offset] == DESCRIBED_CODE:
             offset = skip(data, offset + 1)
         width = _WIDTHS[data[offset] >> 4]
         if width >= 0:
@@ -144,7 +83,7 @@ _WIDTHS = [_UNKNOWN] * 4 + [0, 1, 2, 4, 8, 16] + [_SIZED_BY_1, _SIZED_BY_4] * 3
 
 def _value(data: bytes, offset: int, depth: int) -> tuple[Any, int]:
     code = data[offset]
-    if code == DESCRIBED:
+    if code == DESCRIBED_CODE:
         descriptor, offset = _value(data, offset + 1, _deeper(depth))
         value, offset = _value(data, offset, depth + 1)
         return Described(descriptor, value), offset
@@ -201,7 +140,7 @@ def _paired(items: list[Any]) -> dict[Any, Any]:
 
 
 def _array(data: bytes, offset: int, end: int, count: int, depth: int) -> tuple[Array, int]:
-    descriptor, described = None, data[offset] == DESCRIBED
+    descriptor, described = None, data[offset] == DESCRIBED_CODE
     if described:
         descriptor, offset = _value(data, offset + 1, depth)
     code = data[offset]
@@ -276,83 +215,4 @@ _SIZED: dict[int, tuple[int, Callable[[bytes], Any]]] = {
     0xB1: (4, lambda raw: str(raw, "utf-8")),
     0xA3: (1, lambda raw: Symbol(str(raw, "ascii"))),
     0xB3: (4, lambda raw: Symbol(str(raw, "ascii"))),
-}
-
-
-def _variable(short_code: int, raw: bytes) -> bytes:
-    if len(raw) < 256:
-        return bytes((short_code, len(raw))) + raw
-    return bytes((short_code + 0x10,)) + _U32.pack(len(raw)) + raw
-
-
-def _compact(zero: int, small: int, wide: int, form: struct.Struct) -> Callable[[int], bytes]:
-    """Encoder of an unsigned type that has a form for 0 and one for a single byte."""
-
-    def encoder(value: int) -> bytes:
-        if 0 < value < 256:
-            return bytes((small, value))
-        return bytes((wide,)) + form.pack(value) if value else bytes((zero,))
-
-    return encoder
-
-
-def _fixed(code: int, form: struct.Struct) -> Callable[[Any], bytes]:
-    prefix = bytes((code,))
-    return lambda value: prefix + form.pack(value)
-
-
-def _compounded(small: int, count: int, body: bytes) -> bytes:
-    if len(body) < 255 and count < 256:
-        return bytes((small, len(body) + 1, count)) + body
-    return bytes((small + 0x10,)) + _U32.pack(len(body) + 4) + _U32.pack(count) + body
-
-
-def _list(items: list[Any] | tuple[Any, ...]) -> bytes:
-    return _compounded(0xC0, len(items), b"".join(map(encode, items))) if items else b"\x45"
-
-
-def _map(pairs: dict[Any, Any]) -> bytes:
-    return _compounded(0xC1, 2 * len(pairs), b"".join(encode(k) + encode(v) for k, v in pairs.items()))
-
-
-def _encoded_array(array: Array) -> bytes:
-    element = _ELEMENTS.get(array.code)
-    if element is None:
-        raise TypeError(f"arrays of format code {array.code:#04x} are not encoded")
-    body = bytes((array.code,)) + b"".join(map(element, array.items))
-    return b"\xf0" + _U32.pack(len(body) + 4) + _U32.pack(len(array.items)) + body
-
-
-# The element forms that Service Bus itself sends in arrays.
-_ELEMENTS: dict[int, Callable[[Any], bytes]] = {
-    LONG_CODE: _I64.pack,
-    TIMESTAMP_CODE: _I64.pack,
-    UUID_CODE: lambda value: bytes(value.bytes),
-    0xB3: lambda value: _U32.pack(len(value)) + value.encode("ascii"),
-}
-
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda value: b"\x40",
-    bool: lambda value: b"\x41" if value else b"\x42",
-    UByte: _fixed(0x50, struct.Struct(">B")),
-    Byte: _fixed(0x51, struct.Struct(">b")),
-    UShort: _fixed(0x60, _U16),
-    Short: _fixed(0x61, _I16),
-    UInt: _compact(0x43, 0x52, 0x70, _U32),
-    Int: _fixed(0x71, _I32),
-    ULong: _compact(0x44, 0x53, 0x80, _U64),
-    int: _fixed(LONG_CODE, _I64),
-    Timestamp: _fixed(TIMESTAMP_CODE, _I64),
-    Float32: _fixed(0x72, _F32),
-    float: _fixed(0x82, _F64),
-    Char: lambda value: b"\x73" + _U32.pack(ord(value)),
-    UUID: lambda value: b"\x98" + value.bytes,
-    bytes: lambda value: _variable(0xA0, value),
-    str: lambda value: _variable(0xA1, value.encode()),
-    Symbol: lambda value: _variable(0xA3, value.encode("ascii")),
-    list: _list,
-    tuple: _list,
-    dict: _map,
-    Described: lambda value: b"\x00" + encode(value.descriptor) + encode(value.value),
-    Array: _encoded_array,
 }
