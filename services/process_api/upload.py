@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class Form:
     def options(self) -> Mapping[str, Any]:
         """The `options` field. Raises InvalidOptions."""
         try:
-            options = json.loads(self.fields.get("options") or "{}")
+            options = json.loads(self.fields.get("options") or "{}", parse_float=_finite, parse_constant=_finite)
         except ValueError as cause:
             raise InvalidOptions(f"options are no JSON: {cause}") from cause
         except RecursionError as cause:
@@ -45,6 +46,14 @@ class Form:
         if not isinstance(options, dict):
             raise InvalidOptions(f"options are a JSON {type(options).__name__}; an object is expected")
         return options
+
+
+def _finite(text: str) -> float:
+    """JSON has neither NaN nor infinity (RFC 8259, 6), though Python reads both; a record would keep them as null."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
 
 
 async def receive(

@@ -87,7 +87,7 @@ class Handling:
             part=begun.message.part,
             attempt=begun.message.attempt,
             options=job.options,
-            folder=folder.path,
+            open_folder=folder.open,
             fetch_upload=fetch_upload,
             finished_parts=finished_parts,
             progress=watch.note_progress,

@@ -35,15 +35,12 @@ class Scratch:
 
     @contextlib.contextmanager
     def run(self) -> Iterator[RunFolder]:
-        """A folder for one run of a stage; removed with everything in it. Raises ScratchFull."""
-        try:
-            folder = RunFolder(self, Path(tempfile.mkdtemp(prefix="run-", dir=self._folder)))
-        except OSError as cause:
-            raise _full_or_same(cause) from cause
+        """A folder for one run of a stage; removed with everything in it."""
+        folder = RunFolder(self, self._folder)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            folder.remove()
             self._reserved_bytes -= folder.reserved_bytes
 
     def reserve(self, size_bytes: int) -> None:
@@ -63,12 +60,26 @@ class Scratch:
 
 
 class RunFolder:
-    """The folder of one run."""
+    """The folder of one run. Made when first asked for: on a busy disk it costs as much as a write of the record."""
 
-    def __init__(self, scratch: Scratch, path: Path) -> None:
-        self._scratch = scratch
-        self.path = path
+    def __init__(self, scratch: Scratch, within: Path) -> None:
+        self._scratch, self._within = scratch, within
+        self._path: Path | None = None
         self.reserved_bytes = 0
+
+    def open(self) -> Path:
+        """The folder, which exists. Raises ScratchFull."""
+        if self._path is None:
+            try:
+                self._path = Path(tempfile.mkdtemp(prefix="run-", dir=self._within))
+            except OSError as cause:
+                raise _full_or_same(cause) from cause
+        return self._path
+
+    def remove(self) -> None:
+        """Remove it with everything in it, if it was made."""
+        if self._path is not None:
+            shutil.rmtree(self._path, ignore_errors=True)
 
     async def save(self, chunks: AsyncIterable[bytes], path: Path, size_bytes: int) -> None:
         """Write chunks of `size_bytes` in all to a file. Raises ScratchFull."""

@@ -33,8 +33,8 @@ class StageRun:
     attempt: int
     options: Mapping[str, Any]
     """The client's options, validated by the task."""
-    folder: Path
-    """Scratch folder of this run alone; removed afterwards."""
+    open_folder: Callable[[], Path]
+    """Makes `folder` at the first call."""
     fetch_upload: Callable[[Path], Awaitable[None]]
     """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyFailure."""
     finished_parts: Callable[[str], Awaitable[list[PartItem]]]
@@ -43,3 +43,8 @@ class StageRun:
     """Tell how much is done, 0 to 1; cheap, from any thread; the client sees it with the next heartbeat."""
     engines: Engines
     """The models of this worker."""
+
+    @property
+    def folder(self) -> Path:
+        """Scratch folder of this run alone, which exists; removed afterwards. Raises ScratchFull."""
+        return self.open_folder()

@@ -81,8 +81,15 @@ def test_unknown_task_is_400_and_names_those_there_are(client: Client) -> None:
         ('{"tempo": 1}', ["tempo"]),
         ('{"seconds": "soon"}', ["seconds"]),
         ('{"do": "dance"}', ["do"]),
+        ('{"seconds": NaN}', ["no JSON"]),
+        ('{"seconds": -Infinity}', ["no JSON"]),
+        ('{"seconds": 1e999}', ["no JSON"]),
+        (r'{"\ud800": 1}', ["unicode"]),
     ],
-    ids=["cut off", "list", "number", "null", "deep", "unknown name", "wrong type", "unknown value"],
+    ids=[
+        *("cut off", "list", "number", "null", "deep", "unknown name", "wrong type", "unknown value"),
+        *("no number", "infinite", "beyond any float", "half a character"),
+    ],
 )
 def test_invalid_options_are_400(client: Client, options: str, said: list[str]) -> None:
     body = form(field("task", "probe"), field("options", options), FILE)
