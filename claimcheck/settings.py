@@ -128,8 +128,6 @@ class RecordSettings(Group):
     """Database name."""
     container: str = "jobs"
     """Container name; its partition key is [/tenant, /job_id], its default TTL -1."""
-    connections: int = Field(default=64, ge=1, le=1024)
-    """Connections of one process."""
 
 
 class JobSettings(Group):
@@ -151,9 +149,8 @@ class WorkerSettings(Group):
     """Worker processes."""
 
     slots: int = Field(default=1, ge=1, le=64)
-    """Deliveries run at once. One per inference slot; more would hold leases without working."""
-    receivers: int = Field(default=1, ge=1, le=64)
-    """Connections that receive; settling on one waits for receiving on it, so several keep each other free."""
+    """Deliveries run at once, each received on a connection of its own. More than the models can work on at once would
+    hold leases without working."""
     drain_s: float = Field(default=25.0, gt=0)
     """Seconds from SIGTERM to exit; Azure kills after 30."""
     scratch_dir: Path = Path(".local/scratch")
