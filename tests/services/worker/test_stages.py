@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from claimcheck import protocol
@@ -161,3 +163,18 @@ async def _run_when_due(bench: Bench) -> None:
 
     await eventually(due, "the retry is due")
     await bench.run_next()
+
+
+async def test_short_job_costs_two_requests_of_the_records_after_its_create(bench: Bench) -> None:
+    job = await bench.job("probe")
+    before = await _requests(bench)
+    await bench.deliver(protocol.message_for(job))
+    assert await _requests(bench) - before == Counter({"patch": 1, "batch": 1})
+
+
+async def _requests(bench: Bench) -> Counter[str]:
+    """How many requests for items the Cosmos DB emulator has had so far, by kind."""
+    async with httpx.AsyncClient() as client:
+        counts = (await client.get(f"{bench.settings.records.endpoint}/_emulator/counts")).json()
+    kinds = ("create", "read", "upsert", "replace", "patch", "delete", "batch", "query")
+    return Counter({kind: counts.get(kind, 0) for kind in kinds})
