@@ -1,0 +1,1 @@
+"""What is promised while processes die, services fail and answers get lost."""
