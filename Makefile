@@ -23,7 +23,7 @@ stop:  ## End the system that `make run` started elsewhere
 
 test: $(STAMP)  ## Run every test, against real processes; ARGS='-k upload' for some of them
 	@$(BIN)/claimcheck setup --models base tiny.en
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Lint, formatting and types
 	@$(BIN)/ruff check .

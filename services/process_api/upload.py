@@ -1,7 +1,7 @@
 """Stream a multipart body straight into a blob: bounded memory, nothing on disk.
 
-Owns the multipart form (`file`, `task`, `options`, in any order) and the size limit while bytes arrive. Whoever calls
-`receive` gets a stored file or an error, never a blob that nobody knows of: on any failure it is deleted again.
+Owns the multipart form (`file`, `task`, `options`, in any order) and the size limit while bytes arrive. Commits
+nothing: until the caller finishes the blob it is invisible, and blocks that are never committed go by themselves.
 """
 
 from __future__ import annotations

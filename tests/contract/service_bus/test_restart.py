@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from azure_local_emulators.service_bus.journal_ledger import JournalLedger
 from azure_local_emulators.service_bus.message import Message
 from azure_local_emulators.service_bus.settings import QueueSettings
 
-from .harness import Namespace, Sdk, config, receive, receive_one, text
+from .harness import Namespace, Sdk, config, eventually, receive, receive_one, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,7 +120,7 @@ async def test_a_message_that_became_due_while_the_emulator_was_dead_is_active_a
     due = in_s(0.5)
     await sender.schedule_messages(ServiceBusMessage("x"), due)
     kept.process.kill()
-    await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+    await eventually(lambda: datetime.now(UTC) >= due, lambda: "the message is due")
     kept.start_again()
     message = await receive_one(await links.receiver(kept, "jobs"))
     assert (text(message), message.sequence_number) == ("x", 2)
