@@ -19,11 +19,13 @@
     ├── WriteRefused                read again and decide anew; never leaves the services
     │   ├── RecordExists
     │   ├── RecordMissing
-    │   ├── BlobMissing
     │   └── ConditionFailed
+    ├── BlobMissing                 the caller knows what its absence means
+    ├── ItemRefused                 too large, or no JSON: it can never be written as it is
     ├── MessageRejected             settle the delivery without running it
     │   ├── UndecodableMessage
-    │   └── NewerMessage
+    │   ├── NewerMessage
+    │   └── TaskNotInstalled
     ├── LeaseLost                   stop, write nothing
     └── JobFailure                  what a handler says of its job
         ├── PermanentFailure            the job fails, no retry
@@ -40,11 +42,11 @@
             ├── ScratchFull
             ├── ModelUnavailable
             ├── DependencyFailure
-            ├── TaskNotInstalled
             └── UnexpectedError
 
-A leaf has a `slug` (the end of its problem type, `urn:claimcheck:problem:<slug>`), a `title` that never changes, and a
-message made of what, the value and the limit. `status` is the HTTP status where the error is an answer.
+A leaf that can be shown has a `slug` (the end of its problem type, `urn:claimcheck:problem:<slug>`), a `title` that
+never changes, and a message made of what, the value and the limit. `status` is the HTTP status where the error is an
+answer.
 """
 
 from __future__ import annotations
@@ -181,12 +183,16 @@ class RecordMissing(WriteRefused):
     """There is no item with this id."""
 
 
-class BlobMissing(WriteRefused):
+class ConditionFailed(WriteRefused):
+    """The condition of a conditional write does not hold."""
+
+
+class BlobMissing(ClaimcheckError):
     """There is no blob of this name."""
 
 
-class ConditionFailed(WriteRefused):
-    """The condition of a conditional write does not hold."""
+class ItemRefused(ClaimcheckError):
+    """Cosmos DB can never take this item: it is larger than 2 MB, or holds what JSON cannot say."""
 
 
 class MessageRejected(ClaimcheckError):
@@ -203,6 +209,12 @@ class NewerMessage(MessageRejected):
     """The message was written by a newer release; a copy comes back later, for a worker that knows it."""
 
     slug, title = "newer-message", "The message is newer than this worker"
+
+
+class TaskNotInstalled(MessageRejected):
+    """This worker does not know the job's task or stage; it is put back for one that does (a rolling deploy)."""
+
+    slug, title = "task-not-installed", "The worker does not know the task"
 
 
 class LeaseLost(ClaimcheckError):
@@ -301,12 +313,6 @@ class DependencyFailure(RetryableFailure):
     """Blob Storage, Service Bus or Cosmos DB failed while the stage ran."""
 
     slug, title = "dependency-failure", "A service that the worker needs failed"
-
-
-class TaskNotInstalled(RetryableFailure):
-    """This worker does not know the job's task or stage; another, of another release, may."""
-
-    slug, title = "task-not-installed", "The worker does not know the task"
 
 
 class UnexpectedError(RetryableFailure):

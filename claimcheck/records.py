@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -24,14 +25,14 @@ from azure.cosmos.exceptions import (
 )
 from azure.identity.aio import DefaultAzureCredential
 
-from claimcheck.errors import ConditionFailed, RecordExists, RecordMissing, RecordsUnavailable
+from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
 from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone
 from claimcheck.settings import RecordSettings
 from claimcheck.transport import http_transport
 from claimcheck.writes import Write
 
 BATCH_RETRIES = 20
-BATCH_RETRY_S = 0.02  # 449 means "a concurrent write of this partition won"; the SDK does not retry it.
+BATCH_RETRY_S = 0.04  # 449 means "a concurrent write of this partition won"; the SDK does not retry it.
 
 
 class Records:
@@ -98,7 +99,7 @@ class Records:
             try:
                 return await self._execute(batch, [item.tenant, item.job_id])
             except _RetryWith:
-                await asyncio.sleep(BATCH_RETRY_S)
+                await asyncio.sleep(BATCH_RETRY_S * random.random())
         raise RecordsUnavailable(f"other writes of the job won {BATCH_RETRIES} times")
 
     async def _execute(self, batch: list[Any], partition: Sequence[str]) -> Job:
@@ -191,6 +192,10 @@ class _RetryWith(Exception):
     """A batch lost against a concurrent write (449)."""
 
 
+_NO_OWNER = 1003  # Sub-status of 404: not the item is missing, but its container or database.
+_NEVER = (400, 413)
+
+
 def _of_batch(error: CosmosBatchOperationError) -> Exception:
     failed = error.status_code
     if failed == 449:
@@ -201,14 +206,18 @@ def _of_batch(error: CosmosBatchOperationError) -> Exception:
         return ConditionFailed("the job is not what its writer took it for")
     if failed == 404:
         return RecordMissing("there is no such job")
+    if failed in _NEVER:
+        return ItemRefused(f"Cosmos DB refused an item of the batch with {failed}")
     return RecordsUnavailable(f"Cosmos DB answered {failed} to a batch")
 
 
 def _translated(error: CosmosHttpResponseError) -> Exception:
     if isinstance(error, CosmosResourceExistsError):
         return RecordExists("the item exists")
-    if isinstance(error, CosmosResourceNotFoundError):
+    if isinstance(error, CosmosResourceNotFoundError) and error.sub_status != _NO_OWNER:
         return RecordMissing("there is no such item")
     if isinstance(error, CosmosAccessConditionFailedError):
         return ConditionFailed("the item is not what its writer took it for")
+    if error.status_code in _NEVER:
+        return ItemRefused(f"Cosmos DB refused the item with {error.status_code}")
     return RecordsUnavailable(f"Cosmos DB answered {error.status_code}")

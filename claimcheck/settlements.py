@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from claimcheck import failures, pipeline
@@ -29,11 +29,16 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Drained:
-    """The worker stops, and the stage would not end in time."""
+class NotRun:
+    """The stage was not run to its end, and that is nobody's failure: the worker stops, or does not know the task.
+
+    `delay`: how long another worker should be waited for.
+    """
+
+    delay: timedelta = timedelta()
 
 
-Outcome = Returned | Failed | Drained
+Outcome = Returned | Failed | NotRun
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ Settlement = Succeed | Advance | PutBack | FailJob | FinishPart
 
 
 def decide(
-    task: Task,
+    task: Task | None,
     message: Message,
     outcome: Outcome,
     *,
@@ -87,10 +92,15 @@ def decide(
     jitter: float,
     now: datetime,
 ) -> Settlement:
-    """What to write, send and settle. `delivery_count`: earlier deliveries; `jitter`: uniform in [0, 1)."""
-    if isinstance(outcome, Drained):
-        return PutBack(message.model_copy(update={"turn": message.turn + 1}))
+    """What to write, send and settle. `delivery_count`: earlier deliveries; `jitter`: uniform in [0, 1).
+
+    `task` is None if this worker does not know it; then nothing can have returned.
+    """
+    if isinstance(outcome, NotRun):
+        due_at = now + outcome.delay if outcome.delay else None
+        return PutBack(message.model_copy(update={"turn": message.turn + 1}), due_at)
     if isinstance(outcome, Returned):
+        assert task is not None
         try:
             return _advanced(task, message, outcome.value)
         except NoNextStage as bug:

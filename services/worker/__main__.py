@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from typing import get_args
 
@@ -24,7 +25,7 @@ async def _main(kind: QueueKind, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _drain, worker)
     host, port = settings.web.host, settings.worker.health_port
-    async with serving_health(worker.health, host, port), worker.health.watching():
+    async with serving_health(worker.health, host, port):
         await worker.run()
 
 
@@ -45,6 +46,9 @@ def main() -> None:
 
         uvloop.install()
     asyncio.run(_main(role, settings()))
+    # A model call cannot be interrupted, and Python would wait for its thread: whatever it computes is put back by now.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

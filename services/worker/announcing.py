@@ -10,19 +10,19 @@ import logging
 from datetime import UTC, datetime
 
 from claimcheck import pipeline, protocol, writes
-from claimcheck.errors import WriteRefused
+from claimcheck.errors import TaskNotInstalled, WriteRefused
 from claimcheck.job import Job
 from claimcheck.messages import Message
 from claimcheck.messaging import Queues
 from claimcheck.protocol import Announcement
 from claimcheck.records import Records
-from claimcheck.tasks import Stage, find_task
+from claimcheck.tasks import Stage, catalogue, find_task
 
 log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Sends what jobs wait for."""
+    """Sends what jobs wait for. Raises TaskNotInstalled for a task or stage that this worker does not know."""
 
     def __init__(self, records: Records, queues: Queues) -> None:
         self._records, self._queues = records, queues
@@ -37,13 +37,13 @@ class Announcer:
 
     async def written(self, job: Job, traceparent: str = "") -> None:
         """Announce for a record that the caller has just written."""
-        stage = find_task(job.task).stage(job.stage)
+        stage = _stage(job, job.stage)
         done = await self._records.parts_done(job.tenant, job.job_id, job.stage) if stage.window else set()
         await self._carry_out(protocol.announce(job, window=stage.window, done=done), job, stage, traceparent)
 
     async def pass_on(self, job: Job, message: Message, traceparent: str = "") -> None:
         """After a part is done and the record has just been written: the next part of its chain, or the join."""
-        stage = find_task(job.task).stage(message.stage)
+        stage = _stage(job, message.stage)
         following = protocol.pass_on(job, message, window=stage.window)
         if following is None:
             await self.written(job, traceparent)
@@ -81,3 +81,10 @@ class Announcer:
             return
         log.info("job.joined", extra={"job_id": job.job_id, "stage": job.stage, "next": following.name})
         await self.written(joined, traceparent)
+
+
+def _stage(job: Job, name: str) -> Stage:
+    try:
+        return catalogue()[job.task].stage(name)
+    except KeyError as cause:
+        raise TaskNotInstalled(f"this worker has no stage {name} of {job.task}") from cause

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ class Begun:
     traceparent: str
     owner: str = ""
     """The token that fences the runner's writes; empty for a part, and if the job was given up: nothing is taken."""
+    result_name: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Random: a runner that lost its fence must not replace the result of the one that won."""
     given_up: WorkerDied | None = None
     """Set if the stage must not run: deliveries ended without an answer too often."""
 

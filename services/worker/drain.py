@@ -27,6 +27,11 @@ class Drain:
             self._begun_at = time.monotonic()
             self._begun.set()
 
+    @property
+    def over(self) -> bool:
+        """Whether the process should have ended by now."""
+        return self.begun and time.monotonic() > self._begun_at + self._drain_s
+
     async def wait_begun(self) -> None:
         """Return when the drain begins."""
         await self._begun.wait()

@@ -58,7 +58,7 @@ class Handling:
     async def run(self, begun: Begun, lease: Lease) -> dict[str, Any] | MoveOn | None:
         """What the handler returned; None if the worker drains and the handler would not end in time.
 
-        Raises what the handler raises, and Overtaken or LeaseLost when it had to be stopped.
+        Raises what the handler raises, and TaskNotInstalled. It is cancelled when the lease or the job is lost.
         """
         handler = self._handlers.get((begun.job.task, begun.message.stage))
         if handler is None:

@@ -62,6 +62,8 @@ class Lease:
         renewing = asyncio.create_task(self._keep())
         try:
             yield
+            if self._lost is not None:  # The body may have swallowed the cancel.
+                raise self._lost
         except asyncio.CancelledError:
             if self._lost is None:
                 raise
@@ -96,9 +98,16 @@ class Lease:
                 await self._renew_until_expiry()
                 await self._checked()
         except (LeaseLost, Overtaken) as lost:
-            self._lost = lost
-            if self._body is not None:
-                self._body.cancel()
+            self._stop(lost)
+        except Exception:
+            # Without a renewer the body must not go on: someone else will have the message soon.
+            log.exception("lease.keeper_failed")
+            self._stop(LeaseLost("the lease is no longer renewed"))
+
+    def _stop(self, lost: LeaseLost | Overtaken) -> None:
+        self._lost = lost
+        if self._body is not None:
+            self._body.cancel()
 
     async def _renew_until_expiry(self) -> None:
         expires_at = self._renewed_at + self._settings.lease_s
@@ -116,7 +125,8 @@ class Lease:
         if self._check is None:
             return
         try:
-            await self._check()
-        except DependencyUnavailable as error:
+            async with asyncio.timeout(self._settings.renew_s):  # The next renewal must not wait for it.
+                await self._check()
+        except (DependencyUnavailable, TimeoutError) as error:
             # The lease still holds; whether the job does is asked again at the next renewal.
-            log.warning("lease.check_failed", extra={"detail": error.detail})
+            log.warning("lease.check_failed", extra={"detail": str(error)})

@@ -19,9 +19,11 @@ from claimcheck import settlements
 from claimcheck.errors import (
     DependencyFailure,
     DependencyUnavailable,
+    ItemRefused,
     JobFailure,
     LeaseLost,
     NewerMessage,
+    TaskNotInstalled,
     UndecodableMessage,
     UnexpectedError,
     WriteRefused,
@@ -30,9 +32,11 @@ from claimcheck.failures import RetryPolicy, backoff_s
 from claimcheck.messages import Message, decode
 from claimcheck.messaging import Delivery, Queues, Receiver
 from claimcheck.settings import JobSettings, QueueSettings
-from claimcheck.settlements import Drained, Failed, Outcome, Returned, Settlement
-from claimcheck.tasks import QueueKind, find_task
-from services.worker.begin import Beginner, Begun
+from claimcheck.settlements import Failed, NotRun, Outcome, Returned
+from claimcheck.tasks import QueueKind, catalogue
+from claimcheck.telemetry import log_context
+from services.worker.begin import Beginner, Begun, log_fields
+from services.worker.drain import Drain
 from services.worker.handling import Handling
 from services.worker.lease import Lease, Overtaken
 from services.worker.settle import Settler
@@ -41,7 +45,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-NEWER_AGAIN = timedelta(seconds=30)  # A rolling deploy brings workers that know the version within minutes.
+PUT_ASIDE = timedelta(seconds=30)  # A rolling deploy brings workers that know the version or task within minutes.
 AGAIN_S = 0.2  # Two writers that refuse each other must not do so in step.
 PATIENCE = RetryPolicy(max_attempts=1, backoff_first_s=0.2, backoff_max_s=10.0)
 
@@ -59,8 +63,9 @@ class Runner:
         settler: Settler,
         lease_settings: QueueSettings,
         settings: JobSettings,
+        drain: Drain,
     ) -> None:
-        self._kind, self._queues = kind, queues
+        self._kind, self._queues, self._drain = kind, queues, drain
         self._beginner, self._handling, self._settler = beginner, handling, settler
         self._lease_settings = lease_settings
         self._policy = RetryPolicy(settings.max_attempts, settings.backoff_first_s, settings.backoff_max_s)
@@ -69,76 +74,87 @@ class Runner:
         """Run a delivery to its settlement; never raises for what went wrong with it."""
         lease = Lease(receiver, delivery, self._lease_settings)
         fast = True
-        while True:
-            try:
-                async with lease.kept():
-                    if not fast:
-                        await self._patiently(lease.renew)
-                    await self._run(delivery, receiver, lease, fast=fast)
-                    return
-            except (Overtaken, WriteRefused) as refused:
-                log.info("delivery.begins_again", extra={"message_id": delivery.message_id, "why": str(refused)})
+        with log_context(message_id=delivery.message_id):
+            while not await self._ended(delivery, receiver, lease, fast=fast):
                 fast = False
                 await asyncio.sleep(AGAIN_S * random.random())
-            except LeaseLost as lost:
-                log.warning("lease.lost", extra={"message_id": delivery.message_id, "detail": lost.detail})
-                return
-            except Exception:
-                # The lease runs out and the message comes again, so a bug costs a delivery, never the worker.
-                log.exception("delivery.failed", extra={"message_id": delivery.message_id})
-                return
+
+    async def _ended(self, delivery: Delivery, receiver: Receiver, lease: Lease, *, fast: bool) -> bool:
+        """Whether the delivery is settled or lost; False: begin again."""
+        try:
+            async with lease.kept():
+                if not fast:
+                    await self._patiently(lease.renew)
+                await self._run(delivery, receiver, lease, fast=fast)
+        except (Overtaken, WriteRefused) as refused:
+            log.info("delivery.begins_again", extra={"why": str(refused)})
+            return False
+        except LeaseLost as lost:
+            log.warning("lease.lost", extra={"detail": lost.detail})
+        except Exception:
+            # The lease runs out and the message comes again, so a bug costs a delivery, never the worker.
+            log.exception("delivery.failed")
+        return True
 
     async def _run(self, delivery: Delivery, receiver: Receiver, lease: Lease, *, fast: bool) -> None:
-        message = await self._decode(delivery, receiver)
-        if message is None:
-            return
-        begun = await self._patiently(lambda: self._beginner.begin(delivery, message, fast=fast))
-        if begun is not None:
-            outcome = Failed(begun.given_up) if begun.given_up else await self._handle(begun, lease)
-            settlement = self._decide(begun, outcome)
-            await self._patiently(lambda: self._settler.settle(begun, settlement))
-        await self._patiently(lambda: receiver.complete(delivery))
-
-    async def _decode(self, delivery: Delivery, receiver: Receiver) -> Message | None:
-        """The message; None if it was settled without running it."""
         try:
-            return decode(delivery.body)
+            message = decode(delivery.body)
+            with log_context(**log_fields(message)):
+                await self._run_message(delivery, message, lease, fast=fast)
         except UndecodableMessage as error:
-            log.error("message.undecodable", extra={"message_id": delivery.message_id, "detail": error.detail})
+            log.error("message.undecodable", extra={"detail": error.detail})
             reason, why = error.slug, error.detail
             await self._patiently(lambda: receiver.dead_letter(delivery, reason=reason, description=why))
-        except NewerMessage as error:
-            log.warning("message.newer", extra={"message_id": delivery.message_id, "detail": error.detail})
-            await self._patiently(lambda: self._send_newer_later(delivery))
-            await self._patiently(lambda: receiver.complete(delivery))
-        return None
+            return
+        except (NewerMessage, TaskNotInstalled) as error:
+            log.warning("message.put_aside", extra={"detail": error.detail})
+            await self._put_aside(delivery)
+        await self._patiently(lambda: receiver.complete(delivery))
 
-    async def _send_newer_later(self, delivery: Delivery) -> None:
-        # The id ends in something random: the broker drops an id that it has seen.
+    async def _run_message(self, delivery: Delivery, message: Message, lease: Lease, *, fast: bool) -> None:
+        begun = await self._patiently(lambda: self._beginner.begin(delivery, message, fast=fast))
+        if begun is None:
+            return
+        outcome = Failed(begun.given_up) if begun.given_up else await self._handle(begun, lease)
+        try:
+            await self._settle(begun, outcome)
+        except ItemRefused as refused:
+            log.error("result.refused", extra={"detail": refused.detail})
+            await self._settle(begun, Failed(UnexpectedError(f"the result cannot be kept: {refused.detail}")))
+
+    async def _put_aside(self, delivery: Delivery) -> None:
+        """Send a copy for a worker that knows more than this one; no attempt is spent."""
+        # The id ends in something random, since the broker drops an id that it has seen.
         message_id = f"{delivery.message_id[:100]}:{secrets.token_hex(4)}"
-        due_at = datetime.now(UTC) + NEWER_AGAIN
-        await self._queues.send_copy(self._kind, delivery.body, message_id=message_id, due_at=due_at)
+        due_at = datetime.now(UTC) + PUT_ASIDE
+        parent = delivery.properties.get("traceparent", "")
+        await self._patiently(
+            lambda: self._queues.send_copy(
+                self._kind, delivery.body, message_id=message_id, due_at=due_at, traceparent=parent
+            )
+        )
 
     async def _handle(self, begun: Begun, lease: Lease) -> Outcome:
-        """Run the stage under the lease; what it came to, failures included. Raises LeaseLost, Overtaken."""
+        """Run the stage under the lease; what it came to, failures included."""
         try:
             value = await self._handling.run(begun, lease)
+        except TaskNotInstalled as error:
+            log.warning("stage.not_installed", extra={"detail": error.detail})
+            return NotRun(PUT_ASIDE)
         except JobFailure as failure:
-            log.warning("stage.failed", extra={**begun.log_fields(), "detail": failure.detail})
+            log.warning("stage.failed", extra={"detail": failure.detail})
             return Failed(failure)
         except DependencyUnavailable as error:
-            log.warning("stage.failed", extra={**begun.log_fields(), "detail": error.detail})
+            log.warning("stage.failed", extra={"detail": error.detail})
             return Failed(DependencyFailure(error.detail))
-        except (LeaseLost, Overtaken):
-            raise
         except Exception as error:
-            log.exception("stage.crashed", extra=begun.log_fields())
+            log.exception("stage.crashed")
             return Failed(UnexpectedError(f"the stage raised {type(error).__name__}"))
-        return Drained() if value is None else Returned(value)
+        return NotRun() if value is None else Returned(value)
 
-    def _decide(self, begun: Begun, outcome: Outcome) -> Settlement:
-        return settlements.decide(
-            find_task(begun.job.task),
+    async def _settle(self, begun: Begun, outcome: Outcome) -> None:
+        settlement = settlements.decide(
+            catalogue().get(begun.job.task),
             begun.message,
             outcome,
             delivery_count=begun.delivery_count,
@@ -146,6 +162,7 @@ class Runner:
             jitter=random.random(),
             now=datetime.now(UTC),
         )
+        await self._patiently(lambda: self._settler.settle(begun, settlement))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat a call while its dependency does not answer; the lease ends it if that takes too long."""
@@ -154,6 +171,8 @@ class Runner:
             try:
                 return await call()
             except DependencyUnavailable as error:
+                if self._drain.over:
+                    raise LeaseLost("the worker's time is over; the lease runs out by itself") from error
                 tries += 1
                 log.warning("dependency.retry", extra={"detail": error.detail, "tries": tries})
                 await asyncio.sleep(backoff_s(tries, policy=PATIENCE, jitter=random.random(), at_least_s=0.05))

@@ -1,11 +1,12 @@
 """Scratch space of one worker: a folder per run, bounded together, gone afterwards and after a crash.
 
-Each worker process locks a folder of its own below `scratch_dir`; whoever starts removes the folders that nobody
-locks. Owns files on disk, knows nothing of what is in them.
+Each worker process locks a folder of its own below `scratch_dir`, which workers may share; whoever starts removes the
+folders that nobody locks. Owns files on disk, knows nothing of what is in them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -25,13 +26,18 @@ class Scratch:
     """The folder of this process."""
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
-        """Sweep what crashed workers left, then make a folder for this one."""
+        """Sweep what crashed workers left, then make a folder for this one. Waits while another worker does."""
         root.mkdir(parents=True, exist_ok=True)
-        _sweep(root)
         self._limit_bytes = limit_bytes
         self._reserved_bytes = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=root))
-        self._lock = _try_lock(self._folder)
+        # One at a time: between its making and its lock a folder looks like one that a crashed worker left.
+        with _locked(root):
+            _sweep(root)
+            self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=root))
+            lock = _try_lock(self._folder)
+        if lock is None:
+            raise RuntimeError(f"{self._folder} is new and cannot be locked; scratch_dir must be on a local disk")
+        self._lock = lock
 
     @contextlib.contextmanager
     def run(self) -> Iterator[RunFolder]:
@@ -55,8 +61,7 @@ class Scratch:
     def close(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._lock is not None:
-            os.close(self._lock)
+        os.close(self._lock)
 
 
 class RunFolder:
@@ -88,13 +93,25 @@ class RunFolder:
         try:
             with path.open("wb") as file:
                 async for chunk in chunks:
-                    file.write(chunk)
+                    # A slow disk may take seconds for megabytes, and leases are renewed on the event loop.
+                    await asyncio.to_thread(file.write, chunk)
         except OSError as cause:
             raise _full_or_same(cause) from cause
 
 
 def _full_or_same(error: OSError) -> Exception:
     return ScratchFull(f"the scratch disk is full: {error.strerror}") if error.errno in FULL else error
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Hold the lock of the whole scratch folder; waits for it."""
+    lock = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _sweep(root: Path) -> None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from datetime import UTC, datetime
 from typing import Any
 
 from claimcheck import writes
 from claimcheck.blobs import Blobs
-from claimcheck.errors import WriteRefused
+from claimcheck.errors import ItemRefused, WriteRefused
 from claimcheck.job import End, Job, PartItem, ResultItem, ResultRef, Status
 from claimcheck.messaging import Queues
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
 from claimcheck.settlements import Advance, FailJob, FinishPart, PutBack, Settlement, Succeed
-from claimcheck.tasks import find_task
+from claimcheck.tasks import QueueKind
 from services.worker.announcing import Announcer
 from services.worker.begin import Begun
 
@@ -28,18 +27,28 @@ log = logging.getLogger(__name__)
 
 MAX_ITEM_BYTES = 256 * 1024  # Larger results go to Blob Storage: an item costs its size in request units at each read.
 
+MAX_PART_BYTES = 1024 * 1024  # An item may have 2 MB; parts are read together, and a part is a minute of work.
+
 
 class Settler:
     """Carries out settlements, up to but without the `complete`."""
 
     def __init__(
-        self, *, records: Records, blobs: Blobs, queues: Queues, announcer: Announcer, settings: JobSettings
+        self,
+        *,
+        kind: QueueKind,
+        records: Records,
+        blobs: Blobs,
+        queues: Queues,
+        announcer: Announcer,
+        settings: JobSettings,
     ) -> None:
-        self._records, self._blobs, self._queues = records, blobs, queues
+        """`kind`: the queue that deliveries come from and copies go back to."""
+        self._kind, self._records, self._blobs, self._queues = kind, records, blobs, queues
         self._announcer, self._settings = announcer, settings
 
     async def settle(self, begun: Begun, settlement: Settlement) -> None:
-        """Write and send. Raises WriteRefused: begin again."""
+        """Write and send. Raises WriteRefused: begin again; ItemRefused: the result can never be written."""
         match settlement:
             case Succeed(result):
                 await self._succeed(begun, result)
@@ -53,7 +62,7 @@ class Settler:
                 await self._finish_part(begun, settlement)
 
     async def _succeed(self, begun: Begun, result: dict[str, Any]) -> None:
-        content = json.dumps(result, ensure_ascii=False).encode()
+        content = _encoded(result)
         warnings = len(result.get("warnings") or ())
         if len(content) <= MAX_ITEM_BYTES:
             await self._succeed_with_item(begun, result, warnings)
@@ -63,7 +72,7 @@ class Settler:
 
     async def _succeed_with_item(self, begun: Begun, result: dict[str, Any], warnings: int) -> None:
         item = ResultItem(
-            id=f"result:{secrets.token_hex(8)}",
+            id=f"result:{begun.result_name}",
             tenant=begun.job.tenant,
             job_id=begun.job.job_id,
             result=result,
@@ -72,8 +81,7 @@ class Settler:
         await self._records.write_with(item, self._success(begun, ResultRef(item=item.id), warnings))
 
     async def _succeed_with_blob(self, begun: Begun, content: bytes, warnings: int) -> None:
-        # A name of its own: a runner that lost its fence must not replace the result of the one that won.
-        name = f"results/{begun.job.tenant}/{begun.job.job_id}/{secrets.token_hex(8)}"
+        name = f"results/{begun.job.tenant}/{begun.job.job_id}/{begun.result_name}"
         await self._blobs.put(name, content, "application/json")
         try:
             await self._write(begun, self._success(begun, ResultRef(blob=name), warnings))
@@ -119,8 +127,7 @@ class Settler:
             copy, due_at = put_back.copy, put_back.due_at
             handed_back = writes.hand_back(begun.owner, copy, now)
             await self._write(begun, writes.retry(begun.owner, copy, due_at, now) if due_at else handed_back)
-        queue = find_task(begun.job.task).stage(begun.message.stage).queue
-        await self._queues.send(queue, put_back.copy, due_at=put_back.due_at, traceparent=begun.traceparent)
+        await self._queues.send(self._kind, put_back.copy, due_at=put_back.due_at, traceparent=begun.traceparent)
         log.info("job.put_back", extra={**begun.log_fields(), "due_at": put_back.due_at})
 
     async def _note_part(self, begun: Begun, due_at: datetime | None) -> bool:
@@ -141,6 +148,8 @@ class Settler:
 
     async def _finish_part(self, begun: Begun, part: FinishPart) -> None:
         assert begun.message.part is not None
+        if (size_bytes := len(_encoded(part.result))) > MAX_PART_BYTES:
+            raise ItemRefused(f"the part's result has {size_bytes:,} bytes; the limit is {MAX_PART_BYTES:,}")
         item = PartItem(
             id=PartItem.id_of(begun.message.stage, begun.message.part),
             tenant=begun.job.tenant,
@@ -157,3 +166,10 @@ class Settler:
 
     async def _write(self, begun: Begun, write: writes.Write) -> Job:
         return await self._records.write(begun.job.tenant, begun.job.job_id, write)
+
+
+def _encoded(result: dict[str, Any] | None) -> bytes:
+    try:
+        return json.dumps(result, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError) as cause:
+        raise ItemRefused(f"the result is no JSON: {cause}") from cause

@@ -36,9 +36,9 @@ class StageRun:
     open_folder: Callable[[], Path]
     """Makes `folder` at the first call."""
     fetch_upload: Callable[[Path], Awaitable[None]]
-    """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyFailure."""
+    """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyUnavailable."""
     finished_parts: Callable[[str], Awaitable[list[PartItem]]]
-    """The finished parts of an earlier stage, in order. Raises DependencyFailure."""
+    """The finished parts of an earlier stage, in order. Raises DependencyUnavailable."""
     progress: Callable[[float], None]
     """Tell how much is done, 0 to 1; cheap, from any thread; the client sees it with the next heartbeat."""
     engines: Engines

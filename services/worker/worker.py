@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from claimcheck.blobs import Blobs
@@ -51,7 +52,8 @@ class Worker:
         consumer = Consumer(kind=self._kind, queues=self.queues, runner=self.runner(), slots=slots, drain=self.drain)
         log.info("worker.started", extra={"role": self._kind, "slots": slots})
         try:
-            await consumer.run()
+            async with self.health.watching():
+                await consumer.run()
         finally:
             await self.close()
         log.info("worker.drained")
@@ -65,6 +67,7 @@ class Worker:
             beginner=Beginner(self._records, announcer, self._settings.job),
             handling=self._handling(),
             settler=Settler(
+                kind=self._kind,
                 records=self._records,
                 blobs=self._blobs,
                 queues=self.queues,
@@ -73,6 +76,7 @@ class Worker:
             ),
             lease_settings=self._settings.queue,
             settings=self._settings.job,
+            drain=self.drain,
         )
 
     def _handling(self) -> Handling:
@@ -88,7 +92,8 @@ class Worker:
 
     async def close(self) -> None:
         """Close every connection and remove the scratch folder."""
-        self._engines.close()
-        self._scratch.close()
-        for opened in (self.queues, self._records, self._blobs):
-            await opened.close()
+        async with contextlib.AsyncExitStack() as closing:
+            closing.callback(self._scratch.close)
+            closing.callback(self._engines.close)
+            for opened in (self._blobs, self._records, self.queues):
+                closing.push_async_callback(opened.close)

@@ -23,7 +23,7 @@ class ProbeOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    do: Literal["succeed", "read", "refuse", "fail", "fail-once", "crash", "die"] = "succeed"
+    do: Literal["succeed", "read", "refuse", "fail", "fail-once", "crash", "die", "nan"] = "succeed"
     seconds: float = 0.0
     result_bytes: int = 0
 
@@ -37,6 +37,7 @@ class FanOptions(BaseModel):
     refuse: tuple[int, ...] = ()
     fail_once: tuple[int, ...] = ()
     seconds: float = 0.0
+    result_bytes: int = 0
 
 
 async def probe(run: StageRun) -> dict[str, Any]:
@@ -53,6 +54,8 @@ async def probe(run: StageRun) -> dict[str, Any]:
     if options.do == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     result: dict[str, Any] = {"attempt": run.attempt, "filler": "x" * options.result_bytes}
+    if options.do == "nan":
+        result["nothing"] = float("nan")
     if options.do == "read":
         await run.fetch_upload(run.folder / "upload")
         result["text"] = (run.folder / "upload").read_text()
@@ -72,7 +75,8 @@ async def run_part(run: StageRun) -> dict[str, Any]:
         raise MediaUnreadable("the part was told to refuse")
     if run.part in options.fail_once and run.attempt == 1:
         raise DependencyFailure("the part was told to fail")
-    return {"part": run.part, "attempt": run.attempt}
+    filler = {"filler": "x" * options.result_bytes} if options.result_bytes else {}
+    return {"part": run.part, "attempt": run.attempt, **filler}
 
 
 async def assemble(run: StageRun) -> dict[str, Any]:

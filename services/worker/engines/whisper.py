@@ -136,6 +136,8 @@ class SpeechEngine:
             raise _Stopped("the inference was stopped")
 
     def _model(self, name: str) -> Any:
+        if name in self._models:  # Without the lock: loading another model may take minutes.
+            return self._models[name]
         with self._loading:
             if name not in self._models:
                 self._models[name] = self._load(name)

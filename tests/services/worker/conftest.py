@@ -46,9 +46,9 @@ class Bench:
     _raw: ServiceBusReceiver
     """For peeking and abandoning; never receives what the worker should."""
     _sender: ServiceBusSender
-    _receiver: Receiver
+    receiver: Receiver
 
-    async def job(self, task: str, options: dict[str, Any] | None = None, **changes: Any) -> Job:
+    async def job(self, task: str, options: dict[str, Any] | None = None, /, **changes: Any) -> Job:
         """Store an upload and a record of a job in the state that `changes` says."""
         job_id = str(uuid.uuid4())
         blob = f"uploads/{TENANT}/{job_id}/{secrets.token_hex(4)}"
@@ -77,10 +77,10 @@ class Bench:
         for _ in range(earlier):
             for received in await self._raw.receive_messages(max_message_count=1, max_wait_time=10):
                 await self._raw.abandon_message(received)
-        delivery = await self._receiver.receive(10.0)
+        delivery = await self.receiver.receive(10.0)
         assert delivery is not None, "the queue is empty"
         assert delivery.delivery_count == earlier
-        await self.worker.runner().run(delivery, self._receiver)
+        await self.worker.runner().run(delivery, self.receiver)
         return delivery
 
     async def drain_queue(self) -> int:

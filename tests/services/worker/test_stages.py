@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
 
 from claimcheck import protocol
-from claimcheck.job import Status
+from claimcheck.job import Parts, Status
 from services.worker.drain import Drain
 from tests.services.worker.conftest import Bench
 from tests.stack.waiting import eventually
@@ -148,6 +149,47 @@ async def test_job_that_was_cancelled_meanwhile_stops_at_the_next_renewal(bench:
         await running
     assert (await bench.record(job)).status == Status.CANCELLED
     assert await bench.waiting() == []
+
+
+@pytest.mark.parametrize("unknown", [{"task": "of-tomorrow"}, {"stage": "of-tomorrow"}])
+async def test_job_of_a_task_or_stage_that_this_worker_does_not_know_waits_for_one_that_does(
+    bench: Bench, unknown: dict[str, Any]
+) -> None:
+    job = await bench.job("probe", **unknown)
+    await bench.deliver(protocol.message_for(job))
+    after = await bench.record(job)
+    assert (after.status, after.attempt, after.turn) == (Status.QUEUED, 1, 1)
+    (copy,) = await bench.waiting()
+    assert copy.due_at is not None
+    assert after.due_at is not None
+    assert after.due_at > datetime.now(UTC)
+
+
+async def test_outdated_message_of_an_unknown_task_is_put_aside_whole(bench: Bench) -> None:
+    job = await bench.job("probe", task="of-tomorrow", turn=1)
+    old = protocol.message_for(job).model_copy(update={"turn": 0})
+    await bench.deliver(old)
+    (copy,) = await bench.waiting()
+    assert (copy.body, copy.due_at is not None) == (old.encode(), True)
+    assert copy.message_id.startswith(old.message_id + ":")
+
+
+async def test_result_that_is_no_json_fails_the_job_in_the_end_and_hangs_nothing(bench: Bench) -> None:
+    job = await bench.job("probe", {"do": "nan"}, attempt=3)
+    await bench.deliver(protocol.message_for(job))
+    end = (await bench.record(job)).end
+    assert end is not None
+    assert (end.error or {})["last"]["detail"].startswith("the result cannot be kept: the result is no JSON")
+
+
+async def test_part_too_large_to_be_kept_is_skipped_in_the_end_and_hangs_nothing(bench: Bench) -> None:
+    job = await bench.job(
+        "fan", {"parts": 2, "result_bytes": 3_000_000}, status=Status.RUNNING, stage="piece", parts=Parts(total=2)
+    )
+    await bench.deliver(protocol.message_for(job).model_copy(update={"part": 0, "attempt": 3}))
+    (item,) = await bench.records.parts(job.tenant, job.job_id, "piece")
+    assert item.warning is not None
+    assert "the limit is 1,048,576" in item.warning["last"]["detail"]
 
 
 async def _cancel(bench: Bench, tenant: str, job_id: str) -> None:

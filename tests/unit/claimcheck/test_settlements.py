@@ -12,7 +12,7 @@ from claimcheck.errors import DependencyFailure, MediaUnreadable, WorkerDied
 from claimcheck.failures import RetryPolicy
 from claimcheck.messages import Message
 from claimcheck.pipeline import MoveOn
-from claimcheck.settlements import Advance, Drained, Failed, FailJob, FinishPart, Outcome, PutBack, Returned, Succeed
+from claimcheck.settlements import Advance, Failed, FailJob, FinishPart, NotRun, Outcome, PutBack, Returned, Succeed
 from claimcheck.tasks import Stage, Task
 from tests.unit.claimcheck.samples import NOW, message
 
@@ -63,8 +63,15 @@ def test_retryable_failure_puts_back_the_next_attempt_with_a_due_time() -> None:
 
 
 def test_drain_puts_back_the_same_attempt_at_once_with_the_next_turn() -> None:
-    assert decide(WHOLE, Drained()) == PutBack(message(attempt=2, turn=2))
-    assert decide(PART, Drained()) == PutBack(message(stage="speech", part=3, attempt=2, turn=2))
+    assert decide(WHOLE, NotRun()) == PutBack(message(attempt=2, turn=2))
+    assert decide(PART, NotRun()) == PutBack(message(stage="speech", part=3, attempt=2, turn=2))
+
+
+def test_worker_that_does_not_know_the_task_puts_it_back_for_later_without_spending_an_attempt() -> None:
+    policy = RetryPolicy(max_attempts=5, backoff_first_s=2.0, backoff_max_s=300.0)
+    wait = timedelta(seconds=30)
+    settlement = settlements.decide(None, WHOLE, NotRun(wait), delivery_count=0, policy=policy, jitter=0.5, now=NOW)
+    assert settlement == PutBack(message(attempt=2, turn=2), NOW + wait)
 
 
 def test_permanent_failure_fails_the_job() -> None:
