@@ -16,7 +16,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.identity.aio import DefaultAzureCredential
-from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob import BlobBlock, ContentSettings, StorageErrorCode
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from claimcheck.errors import BlobMissing, BlobsUnavailable
@@ -74,7 +74,7 @@ class Blobs:
                 await self._blob(name).delete_blob()
 
     async def ping(self) -> None:
-        """Raises BlobsUnavailable or BlobMissing unless the container answers."""
+        """Raises BlobsUnavailable unless the container answers."""
         async with _call(self._timeout_s):
             await self._opened().get_container_properties()
 
@@ -185,7 +185,10 @@ async def _call(timeout_s: float) -> AsyncIterator[None]:
         async with asyncio.timeout(timeout_s):
             yield
     except ResourceNotFoundError as cause:
-        raise BlobMissing("there is no such blob") from cause
+        # 404 is also the answer where the container is missing, and then nothing is known of the blob.
+        if getattr(cause, "error_code", None) == StorageErrorCode.BLOB_NOT_FOUND:
+            raise BlobMissing("there is no such blob") from cause
+        raise BlobsUnavailable("Blob Storage has no such container") from cause
     except TimeoutError as cause:
         raise BlobsUnavailable(f"Blob Storage did not answer within {timeout_s:g} s") from cause
     except AzureError as cause:

@@ -49,6 +49,10 @@ class Health:
                 self._note(name, well=True)
             except ClaimcheckError as error:
                 self._note(name, well=False, detail=error.detail)
+            except Exception as error:  # A malformed key, say: a watcher that died of it would say "starting" for ever.
+                if name not in self.degraded:
+                    log.exception("dependency.check_failed", extra={"dependency": name})
+                self._note(name, well=False, detail=type(error).__name__)
             # Until the first answer a start waits for it, so ask more often.
             await asyncio.sleep(CHECK_EVERY_S if name in self.answered else CHECK_EVERY_S / 10)
 

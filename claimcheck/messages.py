@@ -16,7 +16,9 @@ from claimcheck.errors import NewerMessage, UndecodableMessage
 VERSION = 1
 MAX_BODY_BYTES = 4096  # A message of references is under 300 bytes; anything much longer is not ours.
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+NAME = r"^[a-z0-9-]{1,40}$"
+"""What tenants, tasks and stages may be called."""
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Message(BaseModel):

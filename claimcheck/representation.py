@@ -33,9 +33,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Urls:
-    """The two APIs as clients see them, without a slash at the end."""
+    """The status API as clients see it, without a slash at the end."""
 
-    process: str
     status: str
 
     def job(self, job_id: str) -> str:
@@ -83,6 +82,8 @@ class JobView(BaseModel):
     ended_at: At | None = None
     expires_at: At | None = None
     """When the job and its result are deleted."""
+    warnings: int | None = None
+    """How many warnings the result carries, if it does: for example a part of the audio that could not be read."""
     status_url: str
     operation_url: str
     result_urls: dict[str, str] | None = None
@@ -92,7 +93,7 @@ class JobView(BaseModel):
 
 
 def view(
-    job: Job, *, task: Task | None, urls: Urls, now: datetime, retention_s: int, result: dict[str, Any] | None = None
+    job: Job, *, task: Task | None, urls: Urls, now: datetime, result: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The job as JSON values. `task` is None if the job's task is not installed (any more)."""
     succeeded = job.status == Status.SUCCEEDED
@@ -109,7 +110,8 @@ def view(
         next_attempt_at=job.waits_until(now) if job.status == Status.QUEUED else None,
         deadline_at=job.deadline_at,
         ended_at=job.end.at if job.end else None,
-        expires_at=job.end.at + timedelta(seconds=retention_s) if job.end else None,
+        expires_at=job.end.at + timedelta(seconds=job.ttl) if job.end and job.ttl else None,
+        warnings=(job.end.warnings or None) if succeeded and job.end else None,
         status_url=urls.job(job.job_id),
         operation_url=urls.operation(job.job_id),
         result_urls={f: urls.result(job.job_id, f) for f in task.formats} if succeeded and task else None,
@@ -138,9 +140,26 @@ def accepted(job: Job, body: Mapping[str, Any], *, urls: Urls, poll_s: int) -> A
 
 def polled(job: Job, body: Mapping[str, Any], *, now: datetime, poll_s: int) -> Answer:
     """202 with Retry-After until the job has ended, then 200."""
+    headers = {"ETag": validator(job), "Cache-Control": "no-cache"}
     if job.ended:
-        return Answer(200, body)
-    return Answer(202, body, {"Retry-After": str(retry_after_s(job, now=now, poll_s=poll_s))})
+        return Answer(200, body, headers)
+    return Answer(202, body, {**headers, "Retry-After": str(retry_after_s(job, now=now, poll_s=poll_s))})
+
+
+def unchanged(job: Job, *, now: datetime, poll_s: int) -> Answer:
+    """304, for a caller who has this state of the job; like the full answer but for the body."""
+    return Answer(304, {}, polled(job, {}, now=now, poll_s=poll_s).headers)
+
+
+def validator(job: Job) -> str:
+    """The ETag of a job's answer. Weak: the record's version, though an answer also changes when a retry falls due."""
+    return f"W/{job.etag}"
+
+
+def is_current(job: Job, if_none_match: str) -> bool:
+    """Whether the caller has this state of the job already (RFC 9110, 13.1.2: weak comparison)."""
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return bool(known & {"*", job.etag})
 
 
 _OPERATION = {

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -44,9 +44,9 @@ class WebSettings(Group):
     status_port: int = Field(default=8001, ge=0, le=65535)
     """Port of the status API."""
     process_url: str = "http://localhost:8000"
-    """The process API as clients see it; URLs in answers begin with it, never with the Host header."""
+    """The process API as clients see it; the page that it serves may call the APIs (CORS)."""
     status_url: str = "http://localhost:8001"
-    """The status API as clients see it."""
+    """The status API as clients see it; URLs in answers begin with it, never with the Host header."""
     origins: tuple[str, ...] = ("http://localhost:8000", "http://127.0.0.1:8000")
     """Origins whose pages may call the APIs (CORS), as JSON. `*` is refused: a list says who may."""
     allow_anonymous: bool = False
@@ -61,6 +61,11 @@ class WebSettings(Group):
     """The same for one block of an upload, which carries megabytes."""
     reference_task: str = ""
     """Task of `POST /api/process`; empty: by content."""
+
+    @field_validator("process_url", "status_url")
+    @classmethod
+    def _without_slash_at_the_end(cls, url: str) -> str:
+        return url.rstrip("/")
 
     @model_validator(mode="after")
     def _origins_are_listed(self) -> Self:
@@ -79,7 +84,8 @@ class BlobSettings(Group):
     container: str = "claimcheck"
     """Container of uploads and results."""
     block_bytes: int = Field(default=4 * MIB, ge=64 * 1024, le=64 * MIB)
-    """Bytes per staged block; also what one upload holds in memory, twice. A blob has at most 50,000 blocks."""
+    """Bytes per staged block. One upload holds up to three in memory: two being staged, and one that fills. A blob has
+    at most 50,000 blocks."""
 
     @model_validator(mode="after")
     def _has_an_account(self) -> Self:
@@ -94,7 +100,7 @@ class QueueSettings(Group):
     connection_string: SecretStr | None = None
     """For the local emulator. On Azure leave it out and set `namespace`: the managed identity is used."""
     namespace: str = ""
-    """For example NAME.servicebus.windows.net."""
+    """For example NAME.servicebus.windows.net. Whoever sends needs Data Sender and Data Receiver: readiness peeks."""
     media: str = "media"
     """Name of the queue for splitting and assembling."""
     speech: str = "speech"
@@ -156,9 +162,10 @@ class WorkerSettings(Group):
     scratch_dir: Path = Path(".local/scratch")
     """Folder for downloads and decoded audio; swept at start."""
     scratch_max_bytes: int = Field(default=8192 * MIB, ge=MIB)
-    """Bytes that all deliveries of this worker may keep there together. Beyond it a job is retried later."""
+    """Bytes of downloads that all deliveries of this worker may keep there together. Beyond it a job is retried later.
+    Decoded audio comes on top: 32 KB per second of recording."""
     health_port: int = Field(default=0, ge=0, le=65535)
-    """Port of /healthz and /readyz on loopback; 0: none."""
+    """Port of /healthz and /readyz on the address `web.host`; 0: none."""
 
 
 class SpeechSettings(Group):

@@ -5,12 +5,16 @@ Locally a line is for reading; with `CLAIMCHECK_LOG__FORMAT=json` it is one JSON
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import secrets
 import sys
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from claimcheck.job import timestamp
@@ -19,6 +23,7 @@ from claimcheck.settings import LogSettings
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # The SDKs tell each request and reconnect at INFO; what we need of it, our own lines say.
 _QUIET = ("azure", "uvicorn", "httpx", "httpcore", "faster_whisper", "huggingface_hub")
+_CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -33,8 +38,23 @@ def configure_logging(settings: LogSettings) -> None:
     logging.getLogger("azure.servicebus").setLevel(logging.CRITICAL)
 
 
+@contextlib.contextmanager
+def log_context(**fields: Any) -> Iterator[None]:
+    """Add `fields` to every log line of this task, and of the tasks it starts, while the context lasts.
+
+    Contexts nest. A line's own `extra` wins over the context, and an inner context over an outer one.
+    """
+    token = _CONTEXT.set({**_CONTEXT.get(), **fields})
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    # Read while the line is formatted, which the handler does at once in the task that logs.
+    return {**_CONTEXT.get(), **own}
 
 
 class _Text(logging.Formatter):

@@ -29,8 +29,10 @@ DEFAULT_TENANT = "default"
 BUSY_RETRY_AFTER_S = 5
 
 
-def response(answer: Answer) -> JSONResponse:
+def response(answer: Answer) -> Response:
     """An answer as the framework sends it."""
+    if answer.status == 304:
+        return Response(status_code=304, headers=dict(answer.headers))
     return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
 

@@ -18,6 +18,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from claimcheck.messages import Message
+from claimcheck.messaging.probing import Probe
 from claimcheck.messaging.receiving import Delivery, Receiver
 from claimcheck.messaging.sending import Sender
 from claimcheck.settings import QueueSettings
@@ -36,6 +37,7 @@ class Queues:
         self._credential: DefaultAzureCredential | None = None
         self._clients: dict[int, ServiceBusClient] = {}
         self._senders: dict[str, list[Sender]] = {}
+        self._probes: dict[str, Probe] = {}
         self._next = itertools.count()
 
     async def send(
@@ -65,7 +67,7 @@ class Queues:
         await pool[next(self._next) % len(pool)].send(outgoing)
 
     def _pool(self, kind: QueueKind) -> list[Sender]:
-        name = self.name_of(kind)
+        name = self._name_of(kind)
         if name not in self._senders:
             # Retries are ours: after one by the SDK nobody knows whether an earlier try reached the broker.
             client = self._client(retry_total=0)
@@ -74,25 +76,30 @@ class Queues:
 
     def receiver(self, kind: QueueKind) -> Receiver:
         """A new receiver of a queue, on a connection of its own."""
-        return Receiver(self._client(retry_total=2), self.name_of(kind))
+        return Receiver(self._client(retry_total=2), self._name_of(kind))
 
-    def name_of(self, kind: QueueKind) -> str:
+    def _name_of(self, kind: QueueKind) -> str:
         """The queue's name in the namespace."""
         return str(getattr(self._settings, kind))
 
     async def ping(self, kind: QueueKind) -> None:
-        """Raises QueueUnavailable unless the queue can be sent to."""
-        # Every sender, so that no first request waits half a second for its connection.
-        await asyncio.gather(*(sender.open() for sender in self._pool(kind)))
+        """Ask the queue, one round trip. Raises QueueUnavailable unless it answers in time and can be sent to."""
+        name = self._name_of(kind)
+        if name not in self._probes:
+            self._probes[name] = Probe(self._client(retry_total=0), name, self._timeout_s)
+        # Every sender too, so that no first request waits half a second for its connection.
+        await asyncio.gather(self._probes[name].ask(), *(sender.open() for sender in self._pool(kind)))
 
     async def close(self) -> None:
         """Close every connection that is open."""
-        await asyncio.gather(*(sender.close() for pool in self._senders.values() for sender in pool))
+        senders = [sender for pool in self._senders.values() for sender in pool]
+        probes = self._probes.values()
+        await asyncio.gather(*(sender.close() for sender in senders), *(probe.close() for probe in probes))
         for client in self._clients.values():
             await client.close()
         if self._credential is not None:
             await self._credential.close()
-        self._senders, self._clients = {}, {}
+        self._senders, self._probes, self._clients = {}, {}, {}
 
     def _client(self, *, retry_total: int) -> ServiceBusClient:
         if retry_total not in self._clients:

@@ -17,18 +17,18 @@ from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostEr
 from claimcheck.errors import LeaseLost, QueueUnavailable
 from claimcheck.messaging.link import closed
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """One hand-over of a message, leased until `leased_until` (the broker's clock, UTC)."""
+    """One hand-over of a message, leased for the queue's lock duration."""
 
     body: bytes
     message_id: str
     sequence_number: str
     delivery_count: int
     """Earlier deliveries of this message; 0 at the first."""
-    leased_until: datetime
-    enqueued_at: datetime
     properties: Mapping[str, str]
     """Application properties whose values are text, such as `traceparent`."""
     received: ServiceBusReceivedMessage = field(repr=False, compare=False)
@@ -70,6 +70,9 @@ class Receiver:
             return await (await self._opened()).renew_message_lock(delivery.received)
 
     async def _settled(self, delivery: Delivery, method: str, **how: str) -> None:
+        # The SDK would compare the lease's end, by the broker's clock, with this machine's clock, and refuse without
+        # asking: on a machine whose clock is a minute ahead nothing would ever be settled. The broker knows.
+        delivery.received._expiry = _NEVER
         async with self._turn, self._translated("settling"):
             await getattr(await self._opened(), method)(delivery.received, **how)
 
@@ -103,8 +106,6 @@ def _delivery(received: ServiceBusReceivedMessage) -> Delivery:
         message_id=received.message_id or "",
         sequence_number=str(received.sequence_number),
         delivery_count=received.delivery_count or 0,
-        leased_until=received.locked_until_utc or datetime.now(UTC),
-        enqueued_at=received.enqueued_time_utc or datetime.now(UTC),
         properties={_text(k): _text(v) for k, v in properties.items() if isinstance(v, str | bytes)},
         received=received,
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+import logging
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusMessage
@@ -22,7 +21,9 @@ from azure.servicebus.exceptions import (
 )
 
 from claimcheck.errors import QueueUnavailable
-from claimcheck.messaging.link import closed
+from claimcheck.messaging.link import Link
+
+log = logging.getLogger(__name__)
 
 # The broker looked at the message and said no; after any other error it may be on the queue.
 REFUSALS = (
@@ -40,24 +41,25 @@ class Sender:
     """One link that sends one message at a time, and is opened anew after any failure."""
 
     def __init__(self, client: ServiceBusClient, queue: str, timeout_s: float) -> None:
-        self._client, self._queue, self._timeout_s = client, queue, timeout_s
+        self._queue, self._timeout_s = queue, timeout_s
         self._turn = asyncio.Lock()
-        self._link: ServiceBusSender | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._link: Link[ServiceBusSender] = Link(lambda: client.get_queue_sender(queue))
 
     async def send(self, message: ServiceBusMessage) -> None:
         """Raises QueueUnavailable."""
         handed_over = lost = False
         try:
-            async with asyncio.timeout(self._timeout_s), self._turn, self._discarded_on_error():
-                if handed_over := self._link is not None:
+            async with asyncio.timeout(self._timeout_s), self._turn, self._link.discarded_on_error():
+                if handed_over := self._link.is_open:
                     lost = not await self._sent_through_idle(message)
                 if lost or not handed_over:
-                    link = await self._opened()
+                    link = await self._link.opened()
                     handed_over = True
                     await link.send_messages(message)
         except REFUSALS as cause:
-            detail = f"the queue {self._queue} refused: {cause.message}"
+            # The broker's words name the namespace and its tracking id: for the operator, not for the client.
+            log.warning("queue.refused", extra={"queue": self._queue, "detail": cause.message})
+            detail = f"the queue {self._queue} refused: {type(cause).__name__}"
             raise QueueUnavailable(detail, refused=not lost) from cause
         except (AzureError, ValueError, OSError) as cause:  # OSError: TimeoutError and what the socket raises
             what = "did not answer in time" if isinstance(cause, TimeoutError) else f"failed: {type(cause).__name__}"
@@ -70,45 +72,23 @@ class Sender:
         or whoever takes the copy completes it unrun.
         """
         try:
-            await (await self._opened()).send_messages(message)
+            await (await self._link.opened()).send_messages(message)
         except (ServiceBusConnectionError, ServiceBusCommunicationError):
-            self.discard()
+            self._link.discard()
             return False
         return True
 
     async def open(self) -> None:
         """Raises QueueUnavailable unless the link is open or can be opened."""
+        if self._link.is_open:
+            return
         try:
-            async with asyncio.timeout(self._timeout_s), self._turn, self._discarded_on_error():
-                await self._opened()
+            async with asyncio.timeout(self._timeout_s), self._turn, self._link.discarded_on_error():
+                await self._link.opened()
         except (AzureError, ValueError, OSError) as cause:
             detail = f"the queue {self._queue} cannot be reached: {type(cause).__name__}"
             raise QueueUnavailable(detail, refused=True) from cause
 
-    @contextlib.asynccontextmanager
-    async def _discarded_on_error(self) -> AsyncIterator[None]:
-        """A link that failed or was left in the middle of a send is in an unknown state: never use it again."""
-        try:
-            yield
-        except BaseException:
-            self.discard()
-            raise
-
-    async def _opened(self) -> ServiceBusSender:
-        if self._link is None:
-            self._link = self._client.get_queue_sender(self._queue)
-            await self._link.__aenter__()
-        return self._link
-
-    def discard(self) -> None:
-        """Close the link in the background, if there is one: the SDK takes up to a second for it."""
-        if self._link is not None:
-            closing = asyncio.create_task(closed(self._link))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-            self._link = None
-
     async def close(self) -> None:
         """Close the link and wait for it."""
-        self.discard()
-        await asyncio.gather(*self._closing)
+        await self._link.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from claimcheck.errors import InvalidOptions, UnknownTask, UnsupportedMedia
+from claimcheck.messages import NAME
 
 GROUP = "claimcheck.tasks"
 UNTYPED = "application/octet-stream"
@@ -33,6 +35,12 @@ class Stage:
     handler: str
     """`module:function`, imported by the worker."""
     window: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a stage that no message could name."""
+        _check_name("stage", self.name)
+        if self.window < 0:
+            raise ValueError(f"stage {self.name} has a window of {self.window}; 0 or more is expected")
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,18 @@ class Task:
     formats: Mapping[str, Format] = field(default_factory=lambda: {"json": JSON})
     """Formats in which the result can be had."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a task whose jobs could not run: better where it is declared than at its first job."""
+        _check_name("task", self.name)
+        names = [stage.name for stage in self.stages]
+        if not names:
+            raise ValueError(f"task {self.name} has 0 stages; at least 1 is expected")
+        if len(set(names)) < len(names):
+            raise ValueError(f"task {self.name} has the stages {', '.join(names)}; each name may occur once")
+        if self.stages[0].window:
+            # How many parts there are is for an earlier stage to say.
+            raise ValueError(f"stage {names[0]} is the first of {self.name} and has a window; 0 is expected")
+
     def stage(self, name: str) -> Stage:
         """The stage of that name. Raises KeyError."""
         return {s.name: s for s in self.stages}[name]
@@ -79,6 +99,11 @@ class Task:
         kind = media_type.partition(";")[0].strip().lower()
         if kind and kind != UNTYPED and not any(fnmatch.fnmatch(kind, pattern) for pattern in self.media_types):
             raise UnsupportedMedia(f"the file is {kind}; {self.name} takes {', '.join(self.media_types)}")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        raise ValueError(f"the name of a {what} is {name[:80]!r}; it must match {NAME}")
 
 
 @cache

@@ -16,8 +16,17 @@ from typing import Any
 
 from claimcheck import protocol, writes
 from claimcheck.blobs import Blobs, BlobWriter
-from claimcheck.errors import DependencyUnavailable, QueueUnavailable, RecordExists, RecordsUnavailable, WriteRefused
+from claimcheck.errors import (
+    ConditionFailed,
+    DependencyUnavailable,
+    QueueUnavailable,
+    RecordExists,
+    RecordMissing,
+    RecordsUnavailable,
+    WriteRefused,
+)
 from claimcheck.job import Job, Upload, new_job
+from claimcheck.messages import Message
 from claimcheck.messaging import Queues
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
@@ -57,8 +66,10 @@ class Intake:
         all the same: without a 202 nobody was promised anything.
         """
         job = self._new(tenant, job_id, task, options, upload)
+        # Before the record: what no message can say must not leave a job that nothing will ever run.
+        message = protocol.message_for(job)
         created = await self._create(job)
-        await self._queue(job, task, traceparent, created=created)
+        await self._queue(message, task, traceparent, created=created)
         told = {"job_id": job_id, "task": task.name, "size_bytes": upload.size_bytes}
         log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
         return job
@@ -92,9 +103,9 @@ class Intake:
                 raise RecordsUnavailable("the record changed while it was created") from refused
             return None
 
-    async def _queue(self, job: Job, task: Task, traceparent: str, *, created: Job | None) -> None:
+    async def _queue(self, message: Message, task: Task, traceparent: str, *, created: Job | None) -> None:
         try:
-            await self.queues.send(task.stages[0].queue, protocol.message_for(job), traceparent=traceparent)
+            await self.queues.send(task.stages[0].queue, message, traceparent=traceparent)
         except QueueUnavailable as error:
             # Only who saw its own create succeed may delete, and only what it created.
             if error.refused and created is not None:
@@ -103,6 +114,8 @@ class Intake:
 
     async def _undo(self, created: Job) -> None:
         """Take back a job that nobody was told of. What fails here, the keeper finds."""
-        with contextlib.suppress(WriteRefused, DependencyUnavailable):
-            await self.records.delete_unchanged(created)
+        with contextlib.suppress(ConditionFailed, DependencyUnavailable):
+            # The SDK repeats a delete whose answer is lost, and then finds nothing: the record is gone by our own hand.
+            with contextlib.suppress(RecordMissing):
+                await self.records.delete_unchanged(created)
             await self.blobs.delete(created.upload.blob)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -29,11 +30,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with health.watching():
+        async with contextlib.AsyncExitStack() as opened:
+            for client in (blobs, records, queues):
+                opened.push_async_callback(client.close)
+            await opened.enter_async_context(health.watching())
             yield
-        await queues.close()
-        await records.close()
-        await blobs.close()
 
     app = FastAPI(title="Claimcheck process API", version="1", lifespan=lifespan, redoc_url=None)
     add_error_handlers(app)
@@ -49,7 +50,6 @@ def _first_queues(queues: Queues) -> Check:
     kinds: list[QueueKind] = sorted({task.stages[0].queue for task in catalogue().values()})
 
     async def check() -> None:
-        for kind in kinds:
-            await queues.ping(kind)
+        await asyncio.gather(*(queues.ping(kind) for kind in kinds))
 
     return check

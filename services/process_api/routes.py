@@ -28,20 +28,29 @@ from services.process_api.upload import Form, receive
 log = logging.getLogger(__name__)
 
 DEFAULT_TASK = "transcribe"
-MULTIPART = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {"type": "string", "format": "binary", "description": "The recording."},
-        "task": {"type": "string", "default": DEFAULT_TASK, "description": "What to do with it."},
-        "options": {
-            "type": "string",
-            "description": "The task's options: a JSON object.",
-            "example": '{"language": "en"}',
+IMAGE_TASK = "describe"
+
+
+def _body(default_task: str) -> dict[str, Any]:
+    """The form as the API's description shows it."""
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "The recording."},
+            "task": {
+                "type": "string",
+                "description": "What to do with it." if default_task else "What to do with it; chosen by its type.",
+                **({"default": default_task} if default_task else {}),
+            },
+            "options": {
+                "type": "string",
+                "description": "The task's options: a JSON object.",
+                "example": '{"language": "en"}',
+            },
         },
-    },
-}
-BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": MULTIPART}}}}
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 @dataclass(frozen=True)
@@ -55,20 +64,29 @@ class Submission:
     writer: BlobWriter
 
 
+def task_for(media_type: str) -> str:
+    """Name of the task for a file of this type when nobody named one; without a type it is taken for a recording."""
+    return IMAGE_TASK if media_type.lower().startswith("image/") else DEFAULT_TASK
+
+
 class Submissions:
     """Turns a request into an accepted job."""
 
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._intake = intake
         self._limit_bytes = settings.web.max_upload_bytes
-        self.urls = Urls(process=settings.web.process_url, status=settings.web.status_url)
+        self.urls = Urls(status=settings.web.status_url)
         self.settings = settings
 
     async def submit(self, request: Request, default_task: str) -> Job:
-        """Stream, check, accept. Whatever fails before the job exists leaves no blob behind."""
+        """Stream, check, accept. `default_task`: for a form that names none; empty: by content.
+
+        What is refused leaves no blob behind. A dependency that fails from the commit on may leave one: the outcome can
+        be unknown, and the record may name it. Without a record the keeper's sweep deletes it.
+        """
         async with self._submission(request) as submission:
             form = await self._receive(submission)
-            task = find_task(form.fields.get("task") or default_task)
+            task = find_task(form.fields.get("task") or default_task or task_for(form.media_type))
             options = task.validated(form.options())
             task.check_media_type(form.media_type)
             upload = await self._stored(submission, form)
@@ -131,7 +149,7 @@ def submission_routes(submissions: Submissions) -> APIRouter:
     router = APIRouter(tags=["jobs"])
     web = submissions.settings.web
 
-    @router.post("/v1/jobs", status_code=202, openapi_extra=BODY, summary="Submit a file")
+    @router.post("/v1/jobs", status_code=202, openapi_extra=_body(DEFAULT_TASK), summary="Submit a file")
     async def post_job(request: Request) -> Response:
         job = await submissions.submit(request, DEFAULT_TASK)
         body = representation.view(
@@ -139,13 +157,14 @@ def submission_routes(submissions: Submissions) -> APIRouter:
             task=None,
             urls=submissions.urls,
             now=datetime.now(UTC),
-            retention_s=submissions.settings.job.retention_s,
         )
         return response(representation.accepted(job, body, urls=submissions.urls, poll_s=web.poll_s))
 
-    @router.post("/api/process", status_code=202, openapi_extra=BODY, summary="Submit as to the reference system")
+    body = _body(web.reference_task)
+
+    @router.post("/api/process", status_code=202, openapi_extra=body, summary="Submit as to the reference system")
     async def post_process(request: Request) -> Response:
-        job = await submissions.submit(request, web.reference_task or DEFAULT_TASK)
+        job = await submissions.submit(request, web.reference_task)
         return response(representation.reference_accepted(job, urls=submissions.urls, poll_s=web.poll_s))
 
     return router

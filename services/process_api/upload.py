@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ MAX_FIELD_BYTES = 64 * 1024  # `options` of any task are far below this.
 MAX_PARTS = 16
 MAX_HEADER_BYTES = 8 * 1024
 MAX_NAME_CHARS = 255
+MAX_REST_BYTES = MAX_PARTS * (MAX_FIELD_BYTES + MAX_HEADER_BYTES)  # Of a body, besides the file.
+# RFC 6838, 4.2. The type becomes a header of the blob, so nothing else may be in it.
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 MIB = 1024 * 1024
 
 
@@ -33,6 +37,7 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     name: str = ""
     media_type: str = ""
+    """Without parameters; empty if the client named none."""
     has_file: bool = False
 
     def options(self) -> Mapping[str, Any]:
@@ -63,14 +68,19 @@ async def receive(
 
     Raises MalformedUpload, UploadTooLarge, EmptyUpload, BlobsUnavailable.
     """
-    if content_length is not None and content_length > limit_bytes + MAX_PARTS * (MAX_FIELD_BYTES + MAX_HEADER_BYTES):
+    if content_length is not None and content_length > limit_bytes + MAX_REST_BYTES:
         raise _too_large(content_length, limit_bytes, at_least=False)
     reader = _Reader(_boundary(content_type))
+    received_bytes = 0
     async for chunk in body:
+        received_bytes += len(chunk)
         for piece in reader.feed(chunk):
             if writer.size_bytes + len(piece) > limit_bytes:
                 raise _too_large(max(content_length or 0, writer.size_bytes + len(piece)), limit_bytes, at_least=True)
             await writer.write(piece)
+        # What comes before the first boundary and after the last is dropped, and must end as well.
+        if received_bytes - writer.size_bytes > MAX_REST_BYTES:
+            raise MalformedUpload(f"the body has more than {MAX_REST_BYTES:,} bytes besides the file")
     form = reader.finish()
     if writer.size_bytes == 0:
         raise EmptyUpload("the file has 0 bytes; at least 1 is expected")
@@ -94,6 +104,14 @@ def _boundary(content_type: str) -> bytes:
     if not 0 < len(boundary) <= 70:  # RFC 2046, 5.1.1
         raise MalformedUpload(f"the boundary has {len(boundary)} characters; 1 to 70 are expected")
     return boundary
+
+
+def _media_type(header: str) -> str:
+    """The type in a Content-Type header, without its parameters; empty stays empty. Raises MalformedUpload."""
+    media_type = header.partition(";")[0].strip(" \t")
+    if media_type and not MEDIA_TYPE.fullmatch(media_type):
+        raise MalformedUpload(f"the content type of the file is {media_type[:80]!r}; one like 'audio/mpeg' is expected")
+    return media_type
 
 
 class _Reader:
@@ -179,7 +197,7 @@ class _Reader:
             raise MalformedUpload("the form has two parts named 'file'; one is expected")
         self._form.has_file = True
         self._form.name = parameters.get(b"filename", b"").decode(errors="replace")[:MAX_NAME_CHARS]
-        self._form.media_type = self._headers.get(b"content-type", b"").decode("latin-1")[:MAX_NAME_CHARS]
+        self._form.media_type = _media_type(self._headers.get(b"content-type", b"").decode("latin-1"))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field is None:

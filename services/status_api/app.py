@@ -24,10 +24,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with health.watching():
+        async with contextlib.AsyncExitStack() as opened:
+            for client in (blobs, records):
+                opened.push_async_callback(client.close)
+            await opened.enter_async_context(health.watching())
             yield
-        await records.close()
-        await blobs.close()
 
     app = FastAPI(title="Claimcheck status API", version="1", lifespan=lifespan, redoc_url=None)
     add_error_handlers(app)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from claimcheck import representation
@@ -15,7 +17,7 @@ from claimcheck.blobs import Blobs
 from claimcheck.errors import BlobMissing, FormatNotAvailable, JobHasNoResult, JobNotFound, RecordMissing
 from claimcheck.job import Job, ResultRef, Status
 from claimcheck.records import Records
-from claimcheck.representation import Answer, Urls
+from claimcheck.representation import Urls
 from claimcheck.settings import Settings
 from claimcheck.tasks import JSON, catalogue
 from claimcheck.web import DEFAULT_TENANT, response
@@ -26,9 +28,8 @@ class Jobs:
 
     def __init__(self, settings: Settings, records: Records, blobs: Blobs) -> None:
         self._records, self._blobs = records, blobs
-        self.urls = Urls(process=settings.web.process_url, status=settings.web.status_url)
+        self.urls = Urls(status=settings.web.status_url)
         self.poll_s = settings.web.poll_s
-        self.retention_s = settings.job.retention_s
 
     async def find(self, tenant: str, job_id: str) -> Job:
         """The job. Raises JobNotFound: a malformed id is answered like an unknown one."""
@@ -56,20 +57,18 @@ class Jobs:
             return await self._records.read_result(job.tenant, job.job_id, where.item)
         assert where.blob is not None
         content = b"".join([chunk async for chunk in self._blobs.read(where.blob)])
-        result: dict[str, Any] = json.loads(content)
+        result: dict[str, Any] = await asyncio.to_thread(json.loads, content)
         return result
 
-    async def shown(self, job: Job, now: datetime) -> Answer:
+    async def shown(self, job: Job, now: datetime) -> Response:
         """The job with its result, as it is polled."""
-        body = representation.view(
-            job,
-            task=catalogue().get(job.task),
-            urls=self.urls,
-            now=now,
-            retention_s=self.retention_s,
-            result=await self.result(job),
-        )
-        return representation.polled(job, body, now=now, poll_s=self.poll_s)
+        result = await self.result(job)
+
+        def render() -> Response:
+            body = representation.view(job, task=catalogue().get(job.task), urls=self.urls, now=now, result=result)
+            return response(representation.polled(job, body, now=now, poll_s=self.poll_s))
+
+        return await _rendered(job, render)
 
 
 def job_routes(jobs: Jobs) -> APIRouter:
@@ -77,15 +76,17 @@ def job_routes(jobs: Jobs) -> APIRouter:
     router = APIRouter(tags=["jobs"])
 
     @router.get("/v1/jobs/{job_id}", summary="The job: 202 until it has ended, then 200 with the result")
-    async def get_job(job_id: str) -> Response:
-        job = await jobs.find(DEFAULT_TENANT, job_id)
-        return response(await jobs.shown(job, datetime.now(UTC)))
+    async def get_job(job_id: str, request: Request) -> Response:
+        job, now = await jobs.find(DEFAULT_TENANT, job_id), datetime.now(UTC)
+        if representation.is_current(job, request.headers.get("if-none-match", "")):
+            return response(representation.unchanged(job, now=now, poll_s=jobs.poll_s))
+        return await jobs.shown(job, now)
 
     @router.get("/v1/jobs/{job_id}/result", summary="The result as a file")
     async def get_result(job_id: str, format: str = "json") -> Response:
         job = await jobs.find(DEFAULT_TENANT, job_id)
         if not job.ended:
-            return response(await jobs.shown(job, datetime.now(UTC)))
+            return await jobs.shown(job, datetime.now(UTC))
         return await _file(jobs, job, format)
 
     @router.get("/v1/operations/{job_id}", summary="The job as a status monitor: always 200")
@@ -96,8 +97,10 @@ def job_routes(jobs: Jobs) -> APIRouter:
     @router.get("/api/status/{job_id}", summary="The job as the reference system shows it")
     async def get_status(job_id: str) -> Response:
         job = await jobs.find(DEFAULT_TENANT, job_id)
-        result = await jobs.result(job)
-        return response(representation.reference_polled(job, result, now=datetime.now(UTC), poll_s=jobs.poll_s))
+        result, now = await jobs.result(job), datetime.now(UTC)
+        return await _rendered(
+            job, lambda: response(representation.reference_polled(job, result, now=now, poll_s=jobs.poll_s))
+        )
 
     return router
 
@@ -114,5 +117,15 @@ async def _file(jobs: Jobs, job: Job, form: str) -> Response:
     result = await jobs.result(job)
     if result is None:
         raise JobHasNoResult("the job succeeded without a result")
-    content = formats[form].render(result)
-    return Response(content, media_type=formats[form].media_type, headers=representation.download_headers(job, form))
+
+    def render() -> Response:
+        headers = representation.download_headers(job, form)
+        return Response(formats[form].render(result), media_type=formats[form].media_type, headers=headers)
+
+    return await _rendered(job, render)
+
+
+async def _rendered(job: Job, render: Callable[[], Response]) -> Response:
+    """What `render` makes; in a thread if the result is too large for a record, so that no other request waits."""
+    where = job.end.result if job.end else None
+    return await asyncio.to_thread(render) if where and where.blob else render()

@@ -25,7 +25,9 @@ IMPURE = (
 
 SDK_IMPORTERS = {
     "azure.storage": {"claimcheck/blobs.py", "claimcheck/commands/up/provision.py"},
-    "azure.servicebus": {f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "receiving", "sending")},
+    "azure.servicebus": {
+        f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "probing", "receiving", "sending")
+    },
     # Provisioning makes what Terraform makes on Azure, and is no part of serving.
     "azure.cosmos": {"claimcheck/records.py", "claimcheck/commands/up/provision.py"},
 }

@@ -65,6 +65,9 @@ def test_dead_service_bus_is_503_in_time_and_leaves_neither_job_nor_blob(scene: 
             unavailable(scene.client.post(), "queue-unavailable")
         assert job_ids(scene) == known
         assert scene.stores.blobs() == blobs
+        ready = until(partial(_degraded, scene.client.process), "the process API says that it is degraded")
+        assert ready["degraded"] == ["queue"]
+        assert _degraded(scene.client.status) is None
     finally:
         scene.services.service_bus.start()
     until(lambda: not scene.system_degraded(), "nothing is degraded any more")

@@ -182,8 +182,7 @@ def _worker(number: int, local: LocalSettings, settings: Settings, scratch: Path
     name, port = f"speech-{number}", local.worker_port + number - 1
     own = {
         "CLAIMCHECK_WORKER__HEALTH_PORT": str(port),
-        # A worker sweeps its scratch folder when it starts, so no two may share one.
-        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(scratch / name),
+        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(scratch),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(models_dir(local, settings)),
     }
     return Program(

@@ -21,6 +21,8 @@ CHILD = Path(__file__).with_name("child.py")
 ENVIRONMENT = {"LANG": "C.UTF-8"}
 READABLE = "WAV, FLAC, MP3, AAC, M4A, MP4, MOV, Ogg, Opus, WebM, Matroska, AVI, WMA and others"
 REPORT_BYTES = 64 * 1024
+# Numbers only: whoever takes the child over writes the rest of its report.
+LOGGED = ("duration_s", "container_duration_s", "bad_packets")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +53,9 @@ async def decode(source: Path, folder: Path, *, limits: MediaSettings, max_audio
     except TimeoutError as error:
         raise MediaDecoderCrashed(f"decoding took longer than {limits.wall_s:g} s, the limit") from error
     report = _report(returncode, output, limits)
-    log.info("media.decoded", extra={"report": report})
     if "error" in report:
         _refuse(report, limits, max_audio_s)
+    log.info("media.decoded", extra={name: report[name] for name in LOGGED if isinstance(report[name], int | float)})
     if report["duration_s"] == 0:
         raise MediaUnreadable(f"no audio could be decoded; bad packets: {report['bad_packets']}")
     return DecodedAudio(path=target, **report)

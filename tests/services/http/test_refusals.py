@@ -57,6 +57,14 @@ def test_malformed_upload_is_400(client: Client, content_type: str, body: bytes,
     refused(answer, 400, "malformed-upload", *said)
 
 
+@pytest.mark.parametrize("sent", ["audio/x\nX-Evil: 1", "audio/x\0", "audio/é", "audio", "audio/*"])
+def test_content_type_that_is_none_is_400(client: Client, sent: str) -> None:
+    shown = repr(sent.encode().decode("latin-1"))
+    body = form(field("task", "probe"), FILE.replace("text/plain", sent))
+    answer = client.process.post("/v1/jobs", content=body, headers=FORM_TYPE)
+    refused(answer, 400, "malformed-upload", f"the content type of the file is {shown};")
+
+
 def test_field_of_exactly_the_limit_is_taken(client: Client) -> None:
     body = form(field("comment", "x" * 64 * 1024), field("task", "probe"), FILE)
     assert client.process.post("/v1/jobs", content=body, headers=FORM_TYPE).status_code == 202
@@ -104,6 +112,13 @@ def test_every_invalid_option_is_listed(client: Client) -> None:
 def test_unsupported_media_type_is_415_and_names_those_that_are(client: Client) -> None:
     answer = client.post(task="transcribe", media_type="image/png")
     refused(answer, 415, "unsupported-media", "image/png", "audio/*")
+
+
+def test_reference_contract_chooses_the_task_by_content(client: Client) -> None:
+    image = client.process.post("/api/process", files={"file": ("a.png", b"hello", "image/png")})
+    refused(image, 400, "unknown-task", "'describe'", "fan, probe, transcribe")
+    text = client.process.post("/api/process", files={"file": ("a.txt", b"hello", "text/plain")})
+    refused(text, 415, "unsupported-media", "text/plain", "transcribe takes audio/*")
 
 
 def test_file_without_a_media_type_is_taken(client: Client) -> None:

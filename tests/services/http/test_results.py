@@ -31,6 +31,22 @@ def test_transcript_is_in_the_answer_and_names_its_formats(client: Client, trans
     assert set(body["result_urls"]) == {"json", "txt", "srt", "vtt"}
 
 
+def test_poll_that_names_the_state_it_has_is_304_until_the_job_changes(client: Client) -> None:
+    job_id = client.submit(options={"seconds": 1})
+    running = client.until_running(job_id)
+    assert running["status"] == "running"
+    first = client.get(job_id)
+    ended = client.until_ended(job_id)
+    last = client.get(job_id)
+    assert last.headers["etag"] != first.headers["etag"]
+    path = f"/v1/jobs/{job_id}"
+    again = client.status.get(path, headers={"If-None-Match": last.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == last.headers["etag"]
+    stale = client.status.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (stale.status_code, stale.json()["result"]) == (200, ended["result"])
+
+
 @pytest.mark.parametrize(
     ("form", "media_type", "begins"),
     [

@@ -6,6 +6,7 @@ import hashlib
 import re
 import uuid
 from datetime import datetime
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -102,6 +103,20 @@ def test_file_name_is_data_and_never_a_path(client: Client, stores: Stores, name
     assert body["file"]["name"] == shown
     blob = stores.record(body["id"])["upload"]["blob"]
     assert re.fullmatch(rf"uploads/default/{body['id']}/[0-9a-f]+", blob)
+
+
+@pytest.mark.parametrize("name", ["a\0b.wav", "a\nSet-Cookie: b.wav", "a\t\x1b[31mb\x7f.wav", "\u202e\u2028.wav", "\0"])
+def test_control_characters_in_a_file_name_do_no_harm(client: Client, name: str) -> None:
+    """They are shown as they came, and encoded where a header says them."""
+    file = FILE.replace("a.txt", name)
+    answer = client.process.post("/v1/jobs", content=form(field("task", "probe"), file), headers={"Content-Type": FORM})
+    assert (answer.status_code, answer.json()["file"]["name"]) == (202, name)
+    job = client.until_ended(answer.json()["id"])
+    assert (job["status"], job["file"]["name"]) == ("succeeded", name)
+    download = client.status.get(job["result_urls"]["json"])
+    assert download.status_code == 200
+    assert quote(name.removesuffix(".wav")) in download.headers["content-disposition"]
+    assert "set-cookie" not in download.headers
 
 
 def test_addresses_never_come_from_the_host_header(client: Client, running: System) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.services.http.conftest import BLOCK_BYTES, LIMIT_BYTES
-from tests.services.http.test_submit import FILE, FORM
+from tests.services.http.test_refusals import FORM_TYPE, refused
+from tests.services.http.test_submit import FILE, FORM, field, form
 from tests.stack.client import Client
 from tests.stack.stores import Stores
 from tests.stack.system import System
@@ -62,5 +64,20 @@ def test_refused_upload_leaves_no_job_and_no_blob(client: Client, stores: Stores
     else:
         answer = client.post(content, options={"tempo": 1})
     assert answer.status_code == 400
+    assert len(stores.items("job")) == len(jobs)
+    assert set(stores.blobs()) == blobs
+
+
+@pytest.mark.parametrize("before", [b"\r\n", form(field("task", "probe"), FILE)], ids=["preamble", "epilogue"])
+def test_body_that_goes_on_and_on_around_its_parts_is_refused(client: Client, stores: Stores, before: bytes) -> None:
+    jobs, blobs = stores.items("job"), set(stores.blobs())
+
+    def chunks() -> Iterator[bytes]:
+        yield before
+        for _ in range(64):
+            yield b"\r\n" * 16 * 1024
+
+    answer = client.process.post("/v1/jobs", content=chunks(), headers=FORM_TYPE)
+    refused(answer, 400, "malformed-upload", "more than 1,179,648 bytes besides the file")
     assert len(stores.items("job")) == len(jobs)
     assert set(stores.blobs()) == blobs

@@ -78,6 +78,6 @@ async def test_job_item_of_a_short_job_is_under_1_kb_so_that_a_poll_costs_2_requ
 async def test_job_over_http(bench: Bench, do: str) -> None:
     job = await bench.job("probe", {"do": do})
     await bench.deliver(protocol.message_for(job))
-    urls = Urls(process="http://p", status="http://s")
+    urls = Urls(status="http://s")
     after = await bench.record(job)
-    check("Job over HTTP", representation.view(after, task=None, urls=urls, now=NOW, retention_s=60))
+    check("Job over HTTP", representation.view(after, task=None, urls=urls, now=NOW))

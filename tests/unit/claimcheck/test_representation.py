@@ -13,7 +13,7 @@ from claimcheck.representation import Urls
 from claimcheck.tasks.transcribe import TASK
 from tests.unit.claimcheck.samples import JOB_ID, NOW, job, run
 
-URLS = Urls(process="http://p", status="http://s")
+URLS = Urls(status="http://s")
 FAILED = job(status=Status.FAILED, end=End(at=NOW, error=MediaUnreadable("no decoder reads it").problem()))
 SUCCEEDED = job(status=Status.SUCCEEDED, end=End(at=NOW, result=ResultRef(item="result:1")))
 
@@ -38,11 +38,35 @@ def test_unfinished_job_is_202_with_retry_after(unfinished: Job) -> None:
 @pytest.mark.parametrize("ended", [FAILED, SUCCEEDED, job(status=Status.CANCELLED, end=End(at=NOW))])
 def test_ended_job_is_200_without_retry_after(ended: Job) -> None:
     answer = representation.polled(ended, {}, now=NOW, poll_s=1)
-    assert (answer.status, dict(answer.headers)) == (200, {})
+    assert answer.status == 200
+    assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("sent", "current"),
+    [
+        ('W/"7"', True),
+        ('"7"', True),
+        ('"6", W/"7"', True),
+        ("*", True),
+        ('W/"6"', False),
+        ("7", False),
+        ("", False),
+    ],
+)
+def test_caller_who_names_the_records_version_has_the_answer_already(sent: str, current: bool) -> None:
+    assert representation.is_current(SUCCEEDED.model_copy(update={"etag": '"7"'}), sent) is current
+
+
+def test_unchanged_job_is_304_with_the_headers_of_the_full_answer() -> None:
+    running = job(status=Status.RUNNING, run=run())
+    answer = representation.unchanged(running, now=NOW, poll_s=1)
+    assert (answer.status, answer.body) == (304, {})
+    assert answer.headers == representation.polled(running, {}, now=NOW, poll_s=1).headers
 
 
 def view(shown: Job) -> dict[str, object]:
-    return representation.view(shown, task=TASK, urls=URLS, now=NOW, retention_s=60)
+    return representation.view(shown, task=TASK, urls=URLS, now=NOW)
 
 
 def test_view_of_a_queued_job_has_no_field_that_does_not_apply_yet() -> None:
@@ -52,6 +76,18 @@ def test_view_of_a_queued_job_has_no_field_that_does_not_apply_yet() -> None:
 def test_view_says_when_a_retry_is_due() -> None:
     assert view(job(attempt=2, due_at=NOW + timedelta(seconds=5)))["next_attempt_at"] == "2026-05-04T12:00:05.000Z"
     assert "next_attempt_at" not in view(job(attempt=2, due_at=NOW - timedelta(seconds=5)))
+
+
+def test_view_says_how_many_warnings_the_result_carries() -> None:
+    assert "warnings" not in view(SUCCEEDED)
+    warned = job(status=Status.SUCCEEDED, end=End(at=NOW, result=ResultRef(item="result:1"), warnings=2))
+    assert view(warned)["warnings"] == 2
+
+
+def test_job_expires_when_its_record_says_and_not_by_a_setting() -> None:
+    kept = job(status=Status.SUCCEEDED, end=End(at=NOW, result=ResultRef(item="result:1")), ttl=90)
+    assert view(kept)["expires_at"] == "2026-05-04T12:01:30.000Z"
+    assert "expires_at" not in view(job())
 
 
 def test_view_of_a_succeeded_job_names_every_format() -> None:

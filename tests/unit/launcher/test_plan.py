@@ -32,13 +32,12 @@ def test_the_foundations_come_before_what_stands_on_them() -> None:
     assert [program.name for program in plan.services] == ["process-api", "status-api", "speech-1", "speech-2"]
 
 
-def test_workers_share_neither_port_nor_scratch() -> None:
+def test_workers_share_the_scratch_folder_and_no_port() -> None:
     programs = _by_name(_plan(LocalSettings(speech_workers=2, worker_port=9000, dir=Path("/data"))))
     first, second = programs["speech-1"].variables, programs["speech-2"].variables
 
     assert (first["CLAIMCHECK_WORKER__HEALTH_PORT"], second["CLAIMCHECK_WORKER__HEALTH_PORT"]) == ("9000", "9001")
-    assert first["CLAIMCHECK_WORKER__SCRATCH_DIR"] == "/data/scratch/speech-1"
-    assert second["CLAIMCHECK_WORKER__SCRATCH_DIR"] == "/data/scratch/speech-2"
+    assert first["CLAIMCHECK_WORKER__SCRATCH_DIR"] == second["CLAIMCHECK_WORKER__SCRATCH_DIR"] == "/data/scratch"
 
 
 def test_everything_is_kept_in_the_one_folder() -> None:
@@ -81,7 +80,7 @@ def test_every_program_is_led_to_the_local_services() -> None:
         ),
         pytest.param(
             {"process_port": 9000, "process_url": "https://jobs.test/"},
-            *("https://jobs.test/", "http://localhost:8001"),
+            *("https://jobs.test", "http://localhost:8001"),
             ["https://jobs.test", "http://localhost:9000", "http://127.0.0.1:9000"],
             id="a proxy in front",
         ),
