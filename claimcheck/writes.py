@@ -159,11 +159,6 @@ def touch(now: datetime) -> Write:
     return Write({"moved_at": timestamp(now)}, condition=OUTSIDER)
 
 
-def touch_as_read(job: Job, now: datetime) -> Write:
-    """The same by someone who judged a read (a second accept)."""
-    return Write({"moved_at": timestamp(now)}, etag=job.etag)
-
-
 def postpone(due_at: datetime, now: datetime) -> Write:
     """Note a scheduled copy's due time. Refused: a later one stands, or the job has ended."""
     due = timestamp(due_at)

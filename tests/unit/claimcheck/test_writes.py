@@ -27,7 +27,6 @@ EVERY_WRITE = [
     writes.end_by_runner(OWNER, Status.SUCCEEDED, END, 60, NOW),
     writes.fail_as_read(job(_etag='"1"'), END, 60, NOW),
     writes.touch(NOW),
-    writes.touch_as_read(job(_etag='"1"'), NOW),
     writes.postpone(NOW, NOW),
 ]
 
