@@ -5,13 +5,21 @@
     │   ├── MalformedRequest            400
     │   │   ├── MalformedUpload             not multipart, no file part, no end
     │   │   ├── InvalidOptions              options are no JSON object, or break the task's schema
+    │   │   ├── InputNotTaken               an input that the task has no use for
     │   │   ├── UnknownTask
     │   │   └── EmptyUpload
+    │   ├── Unauthenticated             401   no key, or one that nobody has
+    │   ├── OperatorsOnly               403
     │   ├── JobNotFound                 404
     │   ├── FormatNotAvailable          406
+    │   ├── UploadTooSlow               408
     │   ├── JobHasNoResult              409   it failed or was cancelled
+    │   ├── JobHasEnded                 409   too late to cancel
+    │   ├── IdempotencyKeyErased        409
     │   ├── UploadTooLarge              413
-    │   └── UnsupportedMedia            415
+    │   ├── UnsupportedMedia            415
+    │   ├── IdempotencyKeyReused        422   the same key with another request
+    │   └── TooManyUploads              429   the same request may work later
     ├── DependencyUnavailable       503, the same request may work later
     │   ├── BlobsUnavailable
     │   ├── QueueUnavailable
@@ -101,6 +109,12 @@ class InvalidOptions(MalformedRequest):
     slug, title = "invalid-options", "The options are invalid"
 
 
+class InputNotTaken(MalformedRequest):
+    """The task takes no input of this kind."""
+
+    slug, title = "input-not-taken", "The task does not take this input"
+
+
 class UnknownTask(MalformedRequest):
     """No task of that name is installed."""
 
@@ -111,6 +125,18 @@ class EmptyUpload(MalformedRequest):
     """The file has no bytes."""
 
     slug, title = "empty-upload", "The file is empty"
+
+
+class Unauthenticated(RequestRefused):
+    """No API key came along, or one that opens nothing here."""
+
+    slug, title, status = "unauthenticated", "An API key is needed", 401
+
+
+class OperatorsOnly(RequestRefused):
+    """The route needs an operator's key."""
+
+    slug, title, status = "operators-only", "An operator key is needed", 403
 
 
 class JobNotFound(RequestRefused):
@@ -125,10 +151,28 @@ class FormatNotAvailable(RequestRefused):
     slug, title, status = "format-not-available", "The result has no such format", 406
 
 
+class UploadTooSlow(RequestRefused):
+    """The body stopped arriving, or trickles."""
+
+    slug, title, status = "upload-too-slow", "The upload is too slow", 408
+
+
 class JobHasNoResult(RequestRefused):
     """The job ended without a result."""
 
     slug, title, status = "job-has-no-result", "The job ended without a result", 409
+
+
+class JobHasEnded(RequestRefused):
+    """The job succeeded or failed before it could be cancelled."""
+
+    slug, title, status = "job-has-ended", "The job has ended already", 409
+
+
+class IdempotencyKeyErased(RequestRefused):
+    """The job that this key made was erased; its key stays taken until the deadline has passed."""
+
+    slug, title, status = "idempotency-key-erased", "The job of this idempotency key was erased", 409
 
 
 class UploadTooLarge(RequestRefused):
@@ -141,6 +185,18 @@ class UnsupportedMedia(RequestRefused):
     """The task does not take this kind of content."""
 
     slug, title, status = "unsupported-media", "The media type is not supported", 415
+
+
+class IdempotencyKeyReused(RequestRefused):
+    """The key came before with another file, task or options."""
+
+    slug, title, status = "idempotency-key-reused", "The idempotency key was used for another request", 422
+
+
+class TooManyUploads(RequestRefused):
+    """The tenant has as many uploads under way as it may; the same request may work later."""
+
+    slug, title, status = "too-many-uploads", "Too many uploads at once", 429
 
 
 class DependencyUnavailable(ClaimcheckError):

@@ -10,7 +10,8 @@ Terminal is final. `docs/state_machine.md` draws it with the cause on every edge
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 SCHEMA_VERSION = 1
 JOB_ITEM_ID: Final = "job"  # A job's items share one logical partition, so their ids need only differ in there.
+
+KEPT_AFTER_DEADLINE = timedelta(days=1)  # Of a tombstone: a message of the job may be that much late.
 
 
 class Status(StrEnum):
@@ -149,13 +152,17 @@ class Job(Stored):
 
 
 class Tombstone(Stored):
-    """What is left of an erased job: its id, taken until the deadline has passed."""
+    """What is left of an erased job: its id, taken until a day after the deadline, and nothing of its content."""
 
     id: Literal["job"] = JOB_ITEM_ID
     v: int = SCHEMA_VERSION
     kind: Literal["tombstone"] = "tombstone"
     tenant: str
     job_id: str
+    erased_at: At
+    swept: bool = False
+    """Whether the second erase has been: it finds what a worker wrote while the job was erased."""
+    ttl: int
     etag: str = Field(default="", alias="_etag", exclude=True)
 
 
@@ -190,6 +197,17 @@ class ResultItem(Stored):
     job_id: str
     result: dict[str, Any]
     ttl: int
+
+
+def tombstone(job: Job, now: datetime) -> Tombstone:
+    """What replaces the record of `job` when it is erased. No message of the job outlives it."""
+    left = job.deadline_at + KEPT_AFTER_DEADLINE - now
+    return Tombstone(
+        tenant=job.tenant,
+        job_id=job.job_id,
+        erased_at=now,
+        ttl=math.ceil(max(left, KEPT_AFTER_DEADLINE).total_seconds()),
+    )
 
 
 def new_job(

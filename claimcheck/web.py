@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 EXPOSED_HEADERS = ("Location", "Operation-Location", "Retry-After", "ETag", "Content-Disposition")
-DEFAULT_TENANT = "default"
 BUSY_RETRY_AFTER_S = 5
 
 
@@ -86,14 +85,14 @@ def add_cors(app: FastAPI, settings: WebSettings) -> None:
 
 def check_host(settings: WebSettings) -> None:
     """Refuse to serve strangers without keys. Raises SystemExit with what to do."""
-    if settings.host == "localhost" or settings.allow_anonymous:
+    if settings.host == "localhost" or settings.keys or settings.allow_anonymous:
         return
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(settings.host).is_loopback:
             return
     raise SystemExit(
         f"CLAIMCHECK_WEB__HOST is {settings.host}: beyond loopback anyone could submit jobs, since there are no keys."
-        " Set CLAIMCHECK_WEB__ALLOW_ANONYMOUS=true if that is meant."
+        " Set CLAIMCHECK_WEB__KEYS (see `claimcheck key`), or CLAIMCHECK_WEB__ALLOW_ANONYMOUS=true if that is meant."
     )
 
 

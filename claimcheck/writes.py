@@ -4,8 +4,8 @@
 |---|---|
 | the runner of a whole-job stage, heartbeats too | `status = 'running' AND run.owner = mine` |
 | a part | `status = 'running' AND epoch = e AND stage = s` |
-| who judged a read (take, take-over, limit failure) | the etag it judged |
-| an outsider | `status IN ('queued', 'running')` |
+| who judged a read (take, take-over, limit failure, second accept) | the etag it judged |
+| an outsider (cancel, a `moved_at` or `due_at` patch) | `status IN ('queued', 'running')` |
 
 A refused write changes nothing: begin again. It may also be our own write whose answer was lost, so whoever is refused
 reads before undoing anything. Every write sets `moved_at`; nothing lowers `due_at`.
@@ -157,6 +157,16 @@ def _ended(status: Status, end: End, ttl_s: int, now: datetime) -> dict[str, Any
 def touch(now: datetime) -> Write:
     """Say that a message is about to be sent for a record that the sender has not just written."""
     return Write({"moved_at": timestamp(now)}, condition=OUTSIDER)
+
+
+def touch_as_read(job: Job, now: datetime) -> Write:
+    """The same by who judged a read: the second accept of an idempotency key. Refused: judge again."""
+    return Write({"moved_at": timestamp(now)}, etag=job.etag)
+
+
+def cancel(ttl_s: int, now: datetime) -> Write:
+    """Cancel a job, whatever it is about to do. Refused: it has ended, or is gone."""
+    return Write(_ended(Status.CANCELLED, End(at=now), ttl_s, now), condition=OUTSIDER)
 
 
 def postpone(due_at: datetime, now: datetime) -> Write:

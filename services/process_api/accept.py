@@ -25,6 +25,7 @@ from claimcheck.errors import (
     RecordsUnavailable,
     WriteRefused,
 )
+from claimcheck.idempotency import job_id_for
 from claimcheck.job import Job, Upload, new_job
 from claimcheck.messages import Message
 from claimcheck.messaging import Queues
@@ -51,14 +52,22 @@ class Intake:
     records: Records
     queues: Queues
 
-    def writer(self, tenant: str) -> tuple[str, str, BlobWriter]:
-        """A fresh job id, the name of its upload's blob, and the blob's writer."""
-        job_id = str(uuid.uuid4())
+    def writer(self, tenant: str, key: str | None) -> tuple[str, str, BlobWriter]:
+        """The job's id, fresh or that of the idempotency key, the name of its upload's blob, and the blob's writer."""
+        job_id = job_id_for(tenant, key) if key else str(uuid.uuid4())
         name = new_blob_name(tenant, job_id)
         return job_id, name, self.blobs.writer(name)
 
     async def accept(
-        self, *, tenant: str, job_id: str, task: Task, options: dict[str, Any], upload: Upload, traceparent: str
+        self,
+        *,
+        tenant: str,
+        job_id: str,
+        keyed: bool,
+        task: Task,
+        options: dict[str, Any],
+        upload: Upload,
+        traceparent: str,
     ) -> Job:
         """Record the job and queue its message; the upload is stored already.
 

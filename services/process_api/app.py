@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from claimcheck.access import Access
 from claimcheck.blobs import Blobs
 from claimcheck.health import Check, Health
 from claimcheck.messaging import Queues
@@ -17,7 +18,8 @@ from claimcheck.tasks import QueueKind, catalogue
 from claimcheck.web import add_cors, add_error_handlers, health_routes
 from services.process_api.accept import Intake
 from services.process_api.page import add_page
-from services.process_api.routes import Submissions, submission_routes
+from services.process_api.routes import submission_routes
+from services.process_api.submission import Submissions
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -40,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     add_cors(app, settings.web)
     app.include_router(health_routes(health))
-    app.include_router(submission_routes(Submissions(settings, Intake(settings.job, blobs, records, queues))))
+    access, intake = Access(settings.web), Intake(settings.job, blobs, records, queues)
+    app.include_router(submission_routes(Submissions(settings, access, intake), settings.web))
     add_page(app, settings.web, models=settings.speech.models)
     return app
 

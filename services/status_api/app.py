@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from claimcheck.access import Access
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
 from claimcheck.records import Records
@@ -34,5 +35,5 @@ def create_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     add_cors(app, settings.web)
     app.include_router(health_routes(health))
-    app.include_router(job_routes(Jobs(settings, records, blobs)))
+    app.include_router(job_routes(Jobs(settings, Access(settings.web), records, blobs)))
     return app

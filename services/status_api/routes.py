@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from claimcheck import representation
+from claimcheck.access import Access
 from claimcheck.blobs import Blobs
-from claimcheck.errors import BlobMissing, FormatNotAvailable, JobHasNoResult, JobNotFound, RecordMissing
-from claimcheck.job import Job, ResultRef, Status
+from claimcheck.errors import FormatNotAvailable, JobHasNoResult, JobNotFound
+from claimcheck.job import Job, Status
 from claimcheck.records import Records
 from claimcheck.representation import Urls
+from claimcheck.results import Results
 from claimcheck.settings import Settings
 from claimcheck.tasks import JSON, catalogue
-from claimcheck.web import DEFAULT_TENANT, response
+from claimcheck.web import response
 
 
 class Jobs:
     """The jobs of a tenant, as this API reads them."""
 
-    def __init__(self, settings: Settings, records: Records, blobs: Blobs) -> None:
-        self._records, self._blobs = records, blobs
+    def __init__(self, settings: Settings, access: Access, records: Records, blobs: Blobs) -> None:
+        self._access, self._records = access, records
+        self.results = Results(records, blobs)
         self.urls = Urls(status=settings.web.status_url)
         self.poll_s = settings.web.poll_s
 
-    async def find(self, tenant: str, job_id: str) -> Job:
-        """The job. Raises JobNotFound: a malformed id is answered like an unknown one."""
+    async def find(self, request: Request, job_id: str) -> Job:
+        """The caller's job. Raises Unauthenticated, JobNotFound: a malformed id is answered like an unknown one."""
+        tenant = self._access.tenant(request.headers)
         try:
             known = str(uuid.UUID(job_id)) == job_id
         except ValueError:
@@ -42,27 +44,9 @@ class Jobs:
             raise JobNotFound("there is no job with this id; it may have expired")
         return record
 
-    async def result(self, job: Job) -> dict[str, Any] | None:
-        """The result of a succeeded job, else None. Raises JobNotFound if it has expired meanwhile."""
-        where = job.end.result if job.end else None
-        if where is None:
-            return None
-        try:
-            return await self._read(job, where)
-        except (RecordMissing, BlobMissing) as cause:
-            raise JobNotFound("the job and its result have expired") from cause
-
-    async def _read(self, job: Job, where: ResultRef) -> dict[str, Any]:
-        if where.item is not None:
-            return await self._records.read_result(job.tenant, job.job_id, where.item)
-        assert where.blob is not None
-        content = b"".join([chunk async for chunk in self._blobs.read(where.blob)])
-        result: dict[str, Any] = await asyncio.to_thread(json.loads, content)
-        return result
-
     async def shown(self, job: Job, now: datetime) -> Response:
         """The job with its result, as it is polled."""
-        result = await self.result(job)
+        result = await self.results.of(job)
 
         def render() -> Response:
             body = representation.view(job, task=catalogue().get(job.task), urls=self.urls, now=now, result=result)
@@ -77,27 +61,27 @@ def job_routes(jobs: Jobs) -> APIRouter:
 
     @router.get("/v1/jobs/{job_id}", summary="The job: 202 until it has ended, then 200 with the result")
     async def get_job(job_id: str, request: Request) -> Response:
-        job, now = await jobs.find(DEFAULT_TENANT, job_id), datetime.now(UTC)
+        job, now = await jobs.find(request, job_id), datetime.now(UTC)
         if representation.is_current(job, request.headers.get("if-none-match", "")):
             return response(representation.unchanged(job, now=now, poll_s=jobs.poll_s))
         return await jobs.shown(job, now)
 
     @router.get("/v1/jobs/{job_id}/result", summary="The result as a file")
-    async def get_result(job_id: str, format: str = "json") -> Response:
-        job = await jobs.find(DEFAULT_TENANT, job_id)
+    async def get_result(job_id: str, request: Request, format: str = "json") -> Response:
+        job = await jobs.find(request, job_id)
         if not job.ended:
             return await jobs.shown(job, datetime.now(UTC))
         return await _file(jobs, job, format)
 
     @router.get("/v1/operations/{job_id}", summary="The job as a status monitor: always 200")
-    async def get_operation(job_id: str) -> Response:
-        job = await jobs.find(DEFAULT_TENANT, job_id)
+    async def get_operation(job_id: str, request: Request) -> Response:
+        job = await jobs.find(request, job_id)
         return response(representation.operation(job, urls=jobs.urls, now=datetime.now(UTC), poll_s=jobs.poll_s))
 
     @router.get("/api/status/{job_id}", summary="The job as the reference system shows it")
-    async def get_status(job_id: str) -> Response:
-        job = await jobs.find(DEFAULT_TENANT, job_id)
-        result, now = await jobs.result(job), datetime.now(UTC)
+    async def get_status(job_id: str, request: Request) -> Response:
+        job = await jobs.find(request, job_id)
+        result, now = await jobs.results.of(job), datetime.now(UTC)
         return await _rendered(
             job, lambda: response(representation.reference_polled(job, result, now=now, poll_s=jobs.poll_s))
         )
@@ -114,7 +98,7 @@ async def _file(jobs: Jobs, job: Job, form: str) -> Response:
     formats = task.formats if task else {"json": JSON}
     if form not in formats:
         raise FormatNotAvailable(f"format is {form[:20]!r}; {job.task} has {', '.join(formats)}", formats=list(formats))
-    result = await jobs.result(job)
+    result = await jobs.results.of(job)
     if result is None:
         raise JobHasNoResult("the job succeeded without a result")
 

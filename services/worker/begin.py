@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from claimcheck import protocol, writes
+from claimcheck.announcing import Announcer
 from claimcheck.errors import WorkerDied, WriteRefused
 from claimcheck.job import Job, Run
 from claimcheck.messages import Message
@@ -17,7 +18,6 @@ from claimcheck.protocol import AnnounceThenComplete, Complete, GiveUp, PassOnTh
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
 from claimcheck.telemetry import trace_id
-from services.worker.announcing import Announcer
 
 log = logging.getLogger(__name__)
 

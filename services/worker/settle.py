@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from claimcheck import writes
+from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
 from claimcheck.errors import ItemRefused, WriteRefused
 from claimcheck.job import End, Job, PartItem, ResultItem, ResultRef, Status
@@ -20,7 +21,6 @@ from claimcheck.records import Records
 from claimcheck.settings import JobSettings
 from claimcheck.settlements import Advance, FailJob, FinishPart, PutBack, Settlement, Succeed
 from claimcheck.tasks import QueueKind
-from services.worker.announcing import Announcer
 from services.worker.begin import Begun
 
 log = logging.getLogger(__name__)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 
+from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
 from claimcheck.messaging import Queues
 from claimcheck.records import Records
 from claimcheck.settings import Settings
 from claimcheck.tasks import QueueKind, catalogue
-from services.worker.announcing import Announcer
 from services.worker.begin import Beginner
 from services.worker.consumer import Consumer
 from services.worker.drain import Drain

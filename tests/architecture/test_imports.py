@@ -29,7 +29,10 @@ SDK_IMPORTERS = {
         f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "probing", "receiving", "sending")
     },
     # Provisioning makes what Terraform makes on Azure, and is no part of serving.
-    "azure.cosmos": {"claimcheck/records.py", "claimcheck/commands/up/provision.py"},
+    "azure.cosmos": {
+        *(f"claimcheck/records/{name}.py" for name in ("__init__", "connection", "lists")),
+        "claimcheck/commands/up/provision.py",
+    },
 }
 
 

@@ -16,7 +16,7 @@ LONGER_MODULES = {
     "emulators/azure_local_emulators/service_bus/queue.py": "one queue's state machine, drawn at its top",
     "claimcheck/errors.py": "the whole tree of errors, each a few lines, so that it is read in one place",
 }
-ENVIRONMENT_READER = "claimcheck/settings.py"
+ENVIRONMENT_READER = "claimcheck/settings/__init__.py"
 
 # STYLE: names say what a thing is; these say nothing.
 EMPTY_NAMES = re.compile(r"utils?|helpers?|manager|common|misc", re.IGNORECASE)

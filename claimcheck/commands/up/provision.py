@@ -6,6 +6,8 @@ This is the one place outside blobs.py and records.py that imports their SDKs: c
 
 from __future__ import annotations
 
+from typing import Any
+
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
@@ -16,6 +18,15 @@ from claimcheck.settings import BlobSettings, RecordSettings, Settings
 
 NO_DEFAULT_TTL = -1  # TTL is on, and each item says its own
 PARTITION_KEY = ("/tenant", "/job_id")
+# A list of jobs is ordered by both, which Cosmos DB refuses without this index.
+NEWEST_FIRST = [{"path": "/created_at", "order": "descending"}, {"path": "/job_id", "order": "descending"}]
+INDEXING: dict[str, Any] = {
+    "indexingMode": "consistent",
+    "automatic": True,
+    "includedPaths": [{"path": "/*"}],
+    "excludedPaths": [{"path": '/"_etag"/?'}, {"path": "/result/*"}, {"path": "/options/*"}],
+    "compositeIndexes": [NEWEST_FIRST],
+}
 
 
 async def provision(settings: Settings) -> None:
@@ -46,4 +57,5 @@ async def create_records_container(records: RecordSettings) -> None:
             records.container,
             partition_key=PartitionKey(path=list(PARTITION_KEY), kind="MultiHash"),
             default_ttl=NO_DEFAULT_TTL,
+            indexing_policy=INDEXING,
         )

@@ -48,11 +48,12 @@ async def intake(settings: Settings) -> AsyncIterator[Intake]:
 
 
 async def test_job_that_no_message_can_name_leaves_no_record(intake: Intake, services: Services, names: Names) -> None:
-    job_id, blob, _ = intake.writer("default")
+    job_id, blob, _ = intake.writer("default", None)
     with pytest.raises(ValidationError, match="tenant"):
         await intake.accept(
             tenant="No Name",
             job_id=job_id,
+            keyed=False,
             task=find_task("probe"),
             options={},
             upload=Upload(blob=blob, size_bytes=1, sha256=""),

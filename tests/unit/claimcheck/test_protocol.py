@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from claimcheck import protocol
-from claimcheck.job import Job, Parts, Status, Tombstone
+from claimcheck.job import Job, Parts, Status, Tombstone, tombstone
 from claimcheck.messages import Message
 from claimcheck.protocol import Announcement, AnnounceThenComplete, Complete, GiveUp, PassOnThenComplete, RunPart, Take
-from tests.unit.claimcheck.samples import JOB_ID, job, message, run
+from tests.unit.claimcheck.samples import job, message, run
 
 OTHER_EPOCH = "ffffffff"
 
@@ -25,7 +25,7 @@ def test_message_without_a_record_is_an_orphan() -> None:
 
 
 def test_message_of_an_erased_job_is_completed() -> None:
-    assert begin(Tombstone(tenant="default", job_id=JOB_ID), message()) == Complete("erased")
+    assert begin(tombstone(job(), job().created_at), message()) == Complete("erased")
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])

@@ -1,4 +1,4 @@
-"""Jobs, their parts and their results in Azure Cosmos DB; the only importer of its SDK.
+"""Jobs, their parts and their results in Azure Cosmos DB; this package is the only importer of its SDK.
 
 Owns the calls, their time limit and the translation of errors. What is written, and under which condition, is decided
 in `claimcheck.writes`. Every call takes at most `timeout_s` and raises RecordsUnavailable beyond it: the write may then
@@ -10,25 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.cosmos.exceptions import (
-    CosmosAccessConditionFailedError,
-    CosmosBatchOperationError,
-    CosmosHttpResponseError,
-    CosmosResourceExistsError,
-    CosmosResourceNotFoundError,
-)
-from azure.identity.aio import DefaultAzureCredential
+from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
-from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone
+from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, tombstone
+from claimcheck.records.connection import NEVER, Connection
+from claimcheck.records.lists import Lists
 from claimcheck.settings import RecordSettings
-from claimcheck.transport import http_transport
 from claimcheck.writes import Write
 
 BATCH_RETRIES = 20
@@ -39,12 +32,10 @@ class Records:
     """The container `jobs`. Safe to share between coroutines; opens itself at the first call."""
 
     def __init__(self, settings: RecordSettings, *, timeout_s: float) -> None:
-        self._settings = settings
-        self._timeout_s = timeout_s
-        self._opening = asyncio.Lock()
-        self._client: CosmosClient | None = None
-        self._credential: DefaultAzureCredential | None = None
-        self._container: ContainerProxy | None = None
+        """`timeout_s`: time limit of one call."""
+        self._connection = Connection(settings, timeout_s=timeout_s)
+        self._call = self._connection.call
+        self.lists = Lists(self._connection)
 
     async def create_job(self, job: Job) -> Job:
         """Create the record of a new job. Raises RecordExists, also when our own create is repeated by the SDK."""
@@ -69,6 +60,43 @@ class Records:
                 etag=job.etag,
                 match_condition=MatchConditions.IfNotModified,
             )
+
+    async def bury(self, job: Job, now: datetime) -> Tombstone:
+        """Replace the record by a tombstone if nobody has written it since `job` was read.
+
+        Raises ConditionFailed, RecordMissing; a tombstone of our own may be there all the same (its answer was lost).
+        """
+        async with self._call() as container:
+            item = await container.replace_item(
+                JOB_ITEM_ID,
+                tombstone(job, now).model_dump(mode="json"),
+                etag=job.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        return Tombstone.model_validate(item)
+
+    async def mark_swept(self, buried: Tombstone) -> None:
+        """Note on a tombstone that the second erase has been. Raises ConditionFailed, RecordMissing."""
+        async with self._call() as container:
+            await container.patch_item(
+                JOB_ITEM_ID,
+                partition_key=[buried.tenant, buried.job_id],
+                patch_operations=[{"op": "set", "path": "/swept", "value": True}],
+                etag=buried.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+
+    async def erase_others(self, tenant: str, job_id: str) -> None:
+        """Delete every item of the job but its record: parts, results. Raises RecordsUnavailable."""
+        async with self._call() as container:
+            rows = container.query_items(
+                "SELECT c.id FROM c WHERE c.kind != 'job' AND c.kind != 'tombstone'", partition_key=[tenant, job_id]
+            )
+            ids = [row["id"] async for row in rows]
+        for item_id in ids:
+            with contextlib.suppress(RecordMissing):
+                async with self._call() as container:
+                    await container.delete_item(item_id, partition_key=[tenant, job_id])
 
     async def write(self, tenant: str, job_id: str, write: Write) -> Job:
         """Patch the job item; the record as it is afterwards. Raises ConditionFailed, RecordMissing."""
@@ -148,52 +176,11 @@ class Records:
 
     async def close(self) -> None:
         """Close every connection."""
-        for opened in (self._client, self._credential):
-            if opened is not None:
-                await opened.close()
-        self._client = self._credential = self._container = None
-
-    @contextlib.asynccontextmanager
-    async def _call(self) -> AsyncIterator[ContainerProxy]:
-        """The open container, with the time limit and our errors around what is done with it."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                yield self._container or await self._open()
-        except CosmosHttpResponseError as cause:
-            raise _translated(cause) from cause
-        except TimeoutError as cause:
-            raise RecordsUnavailable(f"Cosmos DB did not answer within {self._timeout_s:g} s") from cause
-        except AzureError as cause:
-            raise RecordsUnavailable(f"Cosmos DB cannot be reached: {type(cause).__name__}") from cause
-
-    async def _open(self) -> ContainerProxy:
-        async with self._opening:
-            if self._container is not None:
-                return self._container
-            client = CosmosClient(self._settings.endpoint, credential=self._credentials(), transport=http_transport())
-            try:
-                await client.__aenter__()
-            except BaseException:
-                await client.close()
-                raise
-            self._client = client
-            database = client.get_database_client(self._settings.database)
-            self._container = database.get_container_client(self._settings.container)
-            return self._container
-
-    def _credentials(self) -> Any:
-        if self._settings.key is not None:
-            return self._settings.key.get_secret_value()
-        self._credential = self._credential or DefaultAzureCredential()
-        return self._credential
+        await self._connection.close()
 
 
 class _RetryWith(Exception):
     """A batch lost against a concurrent write (449)."""
-
-
-_NO_OWNER = 1003  # Sub-status of 404: not the item is missing, but its container or database.
-_NEVER = (400, 413)
 
 
 def _of_batch(error: CosmosBatchOperationError) -> Exception:
@@ -206,18 +193,6 @@ def _of_batch(error: CosmosBatchOperationError) -> Exception:
         return ConditionFailed("the job is not what its writer took it for")
     if failed == 404:
         return RecordMissing("there is no such job")
-    if failed in _NEVER:
+    if failed in NEVER:
         return ItemRefused(f"Cosmos DB refused an item of the batch with {failed}")
     return RecordsUnavailable(f"Cosmos DB answered {failed} to a batch")
-
-
-def _translated(error: CosmosHttpResponseError) -> Exception:
-    if isinstance(error, CosmosResourceExistsError):
-        return RecordExists("the item exists")
-    if isinstance(error, CosmosResourceNotFoundError) and error.sub_status != _NO_OWNER:
-        return RecordMissing("there is no such item")
-    if isinstance(error, CosmosAccessConditionFailedError):
-        return ConditionFailed("the item is not what its writer took it for")
-    if error.status_code in _NEVER:
-        return ItemRefused(f"Cosmos DB refused the item with {error.status_code}")
-    return RecordsUnavailable(f"Cosmos DB answered {error.status_code}")

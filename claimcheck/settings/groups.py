@@ -1,22 +1,20 @@
-"""The settings of every program; the only reader of the environment.
-
-A setting is `CLAIMCHECK_<GROUP>__<FIELD>`, for example `CLAIMCHECK_SPEECH__MODEL=small`. They are read once, at start;
-a bad value ends the program with the field's name, the value and what is allowed. The text under a field says its
-unit, why it is what it is, and what too low or too high does.
-"""
+"""The settings of the services, by group. The text under a field says its unit, why it is what it is, and what too low
+or too high does."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from claimcheck.messages import NAME
 
 MIB = 1024 * 1024
+
+
+KeyHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TenantName = Annotated[str, Field(pattern=NAME)]
 
 
 class Group(BaseModel):
@@ -38,7 +36,7 @@ class WebSettings(Group):
     """Both HTTP programs."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond loopback needs `allow_anonymous` as long as there are no API keys."""
+    """Address to listen on. Beyond loopback needs `keys`, or `allow_anonymous`."""
     process_port: int = Field(default=8000, ge=0, le=65535)
     """Port of the process API and the page."""
     status_port: int = Field(default=8001, ge=0, le=65535)
@@ -51,8 +49,27 @@ class WebSettings(Group):
     """Origins whose pages may call the APIs (CORS), as JSON. `*` is refused: a list says who may."""
     allow_anonymous: bool = False
     """Serve the one tenant `default` without a key beyond loopback. Anyone who reaches the port may then submit."""
+    keys: dict[KeyHash, TenantName] = Field(default_factory=dict)
+    """SHA-256 of an API key in hexadecimal -> its tenant, as JSON; `claimcheck key TENANT` makes both. Keys are 256
+    random bits, so a plain hash gives nothing away. Empty: no key is asked for, and everybody is `default`."""
+    operator_keys: tuple[KeyHash, ...] = ()
+    """SHA-256 of the keys that open operators' routes, as JSON. They open no tenant's jobs."""
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Largest file in bytes, inclusive. It bounds storage and transfer time, not memory: uploads are streamed."""
+    uploads_per_tenant: int = Field(default=100, ge=1)
+    """Uploads that one tenant may have under way at one replica. Each may hold a block in memory (`blobs`)."""
+    body_window_s: float = Field(default=30.0, gt=0)
+    """A body must bring `body_window_bytes` in each window of so many seconds spent waiting for it. Lower cuts off
+    phones in tunnels, higher lets silent clients hold their uploads longer."""
+    body_window_bytes: int = Field(default=4096, ge=1)
+    """See `body_window_s`. 4 KiB in 30 s is a hundredth of a slow modem."""
+    header_bytes: int = Field(default=32 * 1024, ge=1024)
+    """Longest request line and headers in bytes; the HTTP parser itself has no limit."""
+    header_s: float = Field(default=20.0, gt=0)
+    """Seconds that a client may take from its first byte, or from connecting, to the end of its headers."""
+    waiters: int = Field(default=200, ge=0)
+    """Requests with `Prefer: wait` that wait at once at one replica; any more are answered at once. Each reads its job
+    every 0.25 to 2 s."""
     poll_s: int = Field(default=1, ge=1, le=60)
     """Shortest Retry-After in seconds. Higher: fewer polls, later results."""
     dependency_timeout_s: float = Field(default=3.0, gt=0)
@@ -168,6 +185,20 @@ class WorkerSettings(Group):
     """Port of /healthz and /readyz on the address `web.host`; 0: none."""
 
 
+class KeeperSettings(Group):
+    """The keeper: one small process that is always on."""
+
+    sweep_s: float = Field(default=300.0, gt=0)
+    """Seconds between two sweeps. Each costs a listing of the new blobs and one read (2 RU) for each of them."""
+    full_sweep_s: float = Field(default=24 * 3600.0, gt=0)
+    """Seconds between two sweeps that look at old blobs too: those of jobs that have expired."""
+    orphan_age_s: float = Field(default=900.0, gt=0)
+    """Age in seconds from which a blob without a record is deleted. A record follows its upload within seconds; too
+    low would delete under a slow request's hands."""
+    erase_again_s: float = Field(default=600.0, gt=0)
+    """Seconds after an erase until the second one: longer than a lease, so that no worker still writes."""
+
+
 class SpeechSettings(Group):
     """Whisper."""
 
@@ -198,55 +229,3 @@ class MediaSettings(Group):
     """CPU seconds of one child; two hours of opus take about 8."""
     wall_s: float = Field(default=900.0, gt=0)
     """Seconds one child may take in all."""
-
-
-class LocalSettings(BaseSettings):
-    """One machine: what `claimcheck up` starts, and where. Only the launcher reads these."""
-
-    model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_LOCAL__", frozen=True, extra="ignore")
-
-    dir: Path = Path(".local")
-    """Folder of everything that is kept: blobs, queues, records, models, logs. Two systems need two folders."""
-    blob_port: int = Field(default=10000, ge=1, le=65535)
-    """Port of Azurite."""
-    service_bus_port: int = Field(default=5672, ge=1, le=65535)
-    """AMQP port of the Service Bus emulator."""
-    service_bus_admin_port: int = Field(default=5300, ge=1, le=65535)
-    """HTTP port of the Service Bus emulator: its health, and what is in the queues."""
-    cosmos_port: int = Field(default=8081, ge=1, le=65535)
-    """Port of the Cosmos DB emulator."""
-    worker_port: int = Field(default=8010, ge=1, le=65535)
-    """Health port of the first worker; each further worker has the next one."""
-    speech_workers: int = Field(default=1, ge=0, le=64)
-    """Speech workers. Each takes one core and about 400 MB with the model `base`; 0: jobs wait."""
-    ready_timeout_s: float = Field(default=60.0, gt=0)
-    """Seconds until everything must be ready. Too low fails on a slow disk, where a first start reads 1 GB."""
-    drain_s: float = Field(default=28.0, gt=0)
-    """Seconds that APIs and workers get to end by themselves: a little more than a worker's own drain."""
-
-
-class Settings(BaseSettings):
-    """Everything a program of Claimcheck can be told."""
-
-    model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_", env_nested_delimiter="__", frozen=True, extra="ignore")
-
-    log: LogSettings = LogSettings()
-    web: WebSettings = WebSettings()
-    blobs: BlobSettings = Field(default_factory=BlobSettings)
-    queue: QueueSettings = Field(default_factory=QueueSettings)
-    records: RecordSettings = RecordSettings()
-    job: JobSettings = JobSettings()
-    worker: WorkerSettings = WorkerSettings()
-    speech: SpeechSettings = SpeechSettings()
-    media: MediaSettings = MediaSettings()
-
-
-@cache
-def settings() -> Settings:
-    """This process's settings, read from the environment at the first call. Raises pydantic.ValidationError."""
-    return Settings()
-
-
-def environment_for_child(additions: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with `additions`, for a program started by this one."""
-    return {**os.environ, **additions}

@@ -1,10 +1,10 @@
-"""services/process_api/routes.py: which task a file is for when nobody named one."""
+"""services.process_api.submission.py: which task a file is for when nobody named one."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.process_api.routes import task_for
+from services.process_api.submission import task_for
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""What an `Idempotency-Key` means: the same key of the same tenant is the same job. Pure.
+
+Source: draft-ietf-httpapi-idempotency-key-header-07. A key is known for as long as its job's record is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from claimcheck.errors import MalformedRequest
+from claimcheck.job import Job
+
+MAX_KEY_CHARS = 255
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+def read_key(header: str | None) -> str | None:
+    """The key in an `Idempotency-Key` header, quoted as the draft has it or bare; None without one.
+
+    Raises MalformedRequest.
+    """
+    if header is None:
+        return None
+    key = header.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if len(key) > MAX_KEY_CHARS or not _VISIBLE.fullmatch(key):
+        raise MalformedRequest(
+            f"Idempotency-Key has {len(key)} characters: {key[:40]!r};"
+            f" 1 to {MAX_KEY_CHARS} visible ASCII characters are expected"
+        )
+    return key
+
+
+def job_id_for(tenant: str, key: str) -> str:
+    """The id of the job that this key makes: SHA-256 as a UUID of version 8 (RFC 9562, 5.8)."""
+    digest = bytearray(hashlib.sha256(f"{tenant}\n{key}".encode()).digest()[:16])
+    digest[6] = (digest[6] & 0x0F) | 0x80
+    digest[8] = (digest[8] & 0x3F) | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
+
+
+def is_same_request(job: Job, *, task: str, options: Mapping[str, Any], sha256: str) -> bool:
+    """Whether the request that made `job` asked for this: the fingerprint is task, options and the file's bytes."""
+    return job.task == task and job.options == options and job.upload.sha256 == sha256
