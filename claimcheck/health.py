@@ -26,7 +26,8 @@ class Health:
     """
 
     checks: Mapping[str, Check]
-    draining: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process has been told to end."""
     answered: set[str] = field(default_factory=set)
     degraded: set[str] = field(default_factory=set)
 
@@ -37,7 +38,7 @@ class Health:
         try:
             yield
         finally:
-            self.draining = True
+            self.stopping.set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,6 +69,8 @@ class Health:
     def answer(self) -> Answer:
         """The answer of /readyz."""
         missing = sorted(set(self.checks) - self.answered)
-        if self.draining or missing:
-            return Answer(503, {"status": "draining" if self.draining else "starting", "waiting_for": missing})
+        if self.stopping.is_set():
+            return Answer(503, {"status": "draining", "waiting_for": missing})
+        if missing:
+            return Answer(503, {"status": "starting", "waiting_for": missing})
         return Answer(200, {"status": "ready", "degraded": sorted(self.degraded)})

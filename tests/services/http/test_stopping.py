@@ -1,0 +1,91 @@
+"""SIGTERM: what is under way ends well, what waits is answered at once, and who still asks is told."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.conftest import RunSystem
+from tests.stack.client import Client
+from tests.stack.system import System
+from tests.stack.waiting import until
+from tests.stack.wire import Said, Wire
+
+READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="task"\r\n\r\nprobe\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nab\r\n'
+    b"--b--\r\n"
+)
+UPLOAD = (
+    b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def system(run_system: RunSystem) -> Iterator[System]:
+    """Both APIs, and nobody who would end a job. A test may stop one of them, and starts it again."""
+    with run_system(workers=0) as system:
+        yield system
+
+
+def terminate(system: System, name: str) -> subprocess.Popen[bytes]:
+    """Send SIGTERM; the process, which is about to end."""
+    process = system.programs[name].process
+    assert process is not None
+    process.send_signal(signal.SIGTERM)
+    return process
+
+
+def ask(wire: Wire) -> Said:
+    """What an open connection says about readiness."""
+    wire.send(READY)
+    return wire.answer()
+
+
+def test_request_under_way_ends_well_and_readiness_says_draining_at_once(system: System) -> None:
+    with Wire(system.process_url) as upload, Wire(system.process_url) as kept:
+        upload.send(UPLOAD % len(FORM) + FORM[:100])
+        assert ask(kept).status == 200
+        process = terminate(system, "process-api")
+        draining = until(lambda: said if (said := ask(kept)).status != 200 else None, "the API is not ready")
+        assert draining.status == 503
+        assert b'"draining"' in draining.body
+        kept.ends()
+        assert process.poll() is None
+        upload.send(FORM[100:])
+        accepted = upload.answer()
+        assert (accepted.status, accepted.headers["connection"]) == (202, "close")
+        assert process.wait(timeout=10) == 0
+    system.restart("process-api")
+
+
+def test_request_that_waits_is_answered_at_once(system: System) -> None:
+    with Client(system.process_url, system.status_url) as client:
+        job_id = client.submit()
+    with Wire(system.status_url) as waiting, Wire(system.status_url) as kept:
+        waiting.send(f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: a\r\nPrefer: wait=60\r\n\r\n".encode())
+        assert ask(kept).status == 200
+        began_at = time.monotonic()
+        process = terminate(system, "status-api")
+        assert waiting.answer().status == 202
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - began_at < 5
+    system.restart("status-api")
+
+
+def test_idle_connections_end_and_new_ones_are_refused(system: System) -> None:
+    with Wire(system.status_url) as used, Wire(system.status_url) as silent:
+        assert ask(used).status == 200
+        process = terminate(system, "status-api")
+        used.ends()
+        silent.ends()
+        assert process.wait(timeout=10) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{system.status_url}/readyz")
+    system.restart("status-api")
