@@ -1,0 +1,113 @@
+"""Uploads and results in Azure Blob Storage; this package is the only importer of its SDK.
+
+Owns block-wise writing in bounded memory, downloads, the time limit of each request and the translation of errors.
+Names are ours and random (`uploads/{tenant}/{job_id}/{random}`); a client's file name never becomes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+
+from claimcheck.blobs.calls import call, put
+from claimcheck.blobs.listing import Page, list_pages
+from claimcheck.blobs.writing import Ahead, BlobWriter, Written
+from claimcheck.errors import BlobMissing
+from claimcheck.settings import BlobSettings
+from claimcheck.transport import http_transport
+
+__all__ = ["BlobWriter", "Blobs", "Page", "Written"]
+
+
+class Blobs:
+    """One container. Safe to share between coroutines."""
+
+    def __init__(self, settings: BlobSettings, *, timeout_s: float) -> None:
+        """`timeout_s`: time limit of one request."""
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._ahead = Ahead(settings.staged_blocks)
+        self._credential: DefaultAzureCredential | None = None
+        self._service: BlobServiceClient | None = None
+        self._container: ContainerClient | None = None
+
+    def writer(self, name: str) -> BlobWriter:
+        """A writer of a new blob."""
+        return BlobWriter(self._blob(name), self._settings.block_bytes, self._ahead, self._timeout_s)
+
+    async def put(self, name: str, data: bytes, media_type: str) -> None:
+        """Write a small blob in one request. Raises BlobsUnavailable."""
+        async with call(self._timeout_s):
+            await put(self._blob(name), data, media_type)
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """The blob's bytes, in chunks. Raises BlobMissing if it is gone, BlobsUnavailable."""
+        async with call(self._timeout_s):
+            stream = await self._blob(name).download_blob(max_concurrency=1)
+        chunks = stream.chunks().__aiter__()
+        while True:
+            try:
+                async with call(self._timeout_s):
+                    chunk = await chunks.__anext__()
+            except StopAsyncIteration:
+                return
+            yield chunk
+
+    async def delete(self, name: str) -> None:
+        """Delete a blob; one that is not there is fine. Raises BlobsUnavailable."""
+        with contextlib.suppress(BlobMissing):
+            async with call(self._timeout_s):
+                await self._blob(name).delete_blob()
+
+    async def names(self, prefix: str) -> AsyncIterator[str]:
+        """The names of all blobs that begin so. Raises BlobsUnavailable."""
+        found = self._opened().list_blob_names(name_starts_with=prefix).__aiter__()
+        while True:
+            try:
+                async with call(self._timeout_s):
+                    name = await found.__anext__()
+            except StopAsyncIteration:
+                return
+            yield name
+
+    def pages(self, prefix: str) -> AsyncIterator[Page]:
+        """All blobs that begin so, with their times, page by page. Raises BlobsUnavailable."""
+        return list_pages(self._opened(), prefix, self._timeout_s)
+
+    async def ping(self) -> None:
+        """Raises BlobsUnavailable unless the container answers."""
+        async with call(self._timeout_s):
+            await self._opened().get_container_properties()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for opened in (self._service, self._credential):
+            if opened is not None:
+                await opened.close()
+        self._service = self._credential = self._container = None
+
+    def _opened(self) -> ContainerClient:
+        if self._container is None:
+            # A block is retried twice; what lasts longer than the time limit is for the caller to decide.
+            options: dict[str, Any] = {
+                "retry_total": 2,
+                "initial_backoff": 1,
+                "max_single_put_size": 64 * 1024 * 1024,
+                "transport": http_transport(),
+            }
+            if self._settings.connection_string is not None:
+                secret = self._settings.connection_string.get_secret_value()
+                self._service = BlobServiceClient.from_connection_string(secret, **options)
+            else:
+                self._credential = DefaultAzureCredential()
+                self._service = BlobServiceClient(self._settings.account_url, self._credential, **options)
+            # Made once: each takes a new pipeline, which is a tenth of the cost of a small upload.
+            self._container = self._service.get_container_client(self._settings.container)
+        return self._container
+
+    def _blob(self, name: str) -> BlobClient:
+        return self._opened().get_blob_client(name)

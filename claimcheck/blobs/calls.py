@@ -1,0 +1,37 @@
+"""One request to Blob Storage: its time limit, and our errors instead of the SDK's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.blob import ContentSettings, StorageErrorCode
+from azure.storage.blob.aio import BlobClient
+
+from claimcheck.errors import BlobMissing, BlobsUnavailable
+
+
+async def put(blob: BlobClient, data: bytes, media_type: str) -> None:
+    """Write a whole blob in one request, to be made within `call`."""
+    # The name is random, so only our own repeated request can find the blob there: overwriting is idempotent.
+    settings = ContentSettings(content_type=media_type)
+    await blob.upload_blob(data, length=len(data), overwrite=True, content_settings=settings)
+
+
+@contextlib.asynccontextmanager
+async def call(timeout_s: float) -> AsyncIterator[None]:
+    """The time limit and our errors around one request."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except ResourceNotFoundError as cause:
+        # 404 is also the answer where the container is missing, and then nothing is known of the blob.
+        if getattr(cause, "error_code", None) == StorageErrorCode.BLOB_NOT_FOUND:
+            raise BlobMissing("there is no such blob") from cause
+        raise BlobsUnavailable("Blob Storage has no such container") from cause
+    except TimeoutError as cause:
+        raise BlobsUnavailable(f"Blob Storage did not answer within {timeout_s:g} s") from cause
+    except AzureError as cause:
+        raise BlobsUnavailable(f"Blob Storage failed: {type(cause).__name__}") from cause
