@@ -17,13 +17,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from claimcheck.errors import InvalidOptions, UnknownTask, UnsupportedMedia
+from claimcheck.errors import InputNotTaken, InvalidOptions, UnknownTask, UnsupportedMedia
 from claimcheck.messages import NAME
 
 GROUP = "claimcheck.tasks"
 UNTYPED = "application/octet-stream"
 
 QueueKind = Literal["media", "speech", "language"]
+InputKind = Literal["file", "text"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Task:
     stages: tuple[Stage, ...]
     formats: Mapping[str, Format] = field(default_factory=lambda: {"json": JSON})
     """Formats in which the result can be had."""
+    inputs: tuple[InputKind, ...] = ("file",)
+    """What it works on: an upload, or a text in the request itself, which becomes one."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a task whose jobs could not run: better where it is declared than at its first job."""
@@ -94,11 +97,19 @@ class Task:
             first = problems[0]
             raise InvalidOptions(f"{first['option']}: {first['reason']}", task=self.name, problems=problems) from cause
 
-    def check_media_type(self, media_type: str) -> None:
-        """Raises UnsupportedMedia for a type it does not take. Without a type the content decides, later."""
+    def check_input(self, kind: str) -> None:
+        """Raises InputNotTaken for a kind of input it does not take."""
+        if kind not in self.inputs:
+            raise InputNotTaken(f"{kind} came; {self.name} takes {', '.join(self.inputs)}")
+
+    def check_media_type(self, media_type: str, *, known_by: str) -> None:
+        """Raises UnsupportedMedia for a type it does not take. What is untyped may be anything: the worker decides.
+
+        `known_by`: why it is taken for that, for who reads the refusal.
+        """
         kind = media_type.partition(";")[0].strip().lower()
         if kind and kind != UNTYPED and not any(fnmatch.fnmatch(kind, pattern) for pattern in self.media_types):
-            raise UnsupportedMedia(f"the file is {kind}; {self.name} takes {', '.join(self.media_types)}")
+            raise UnsupportedMedia(f"the file is {kind} by {known_by}; {self.name} takes {', '.join(self.media_types)}")
 
 
 def _check_name(what: str, name: str) -> None:

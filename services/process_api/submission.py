@@ -1,4 +1,4 @@
-"""From a request to an accepted job: stream, check, accept. What is refused leaves no blob behind."""
+"""From a request to an accepted job: admit, stream, check, accept. What is refused leaves no blob behind."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import Request
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 
-from claimcheck.access import Access
 from claimcheck.blobs import BlobWriter
-from claimcheck.errors import BlobsUnavailable, MalformedUpload
+from claimcheck.errors import BlobsUnavailable, MalformedRequest, MalformedUpload, UnsupportedMedia, UploadTooSlow
 from claimcheck.idempotency import read_key
 from claimcheck.job import Job, Upload
 from claimcheck.settings import Settings
-from claimcheck.tasks import UNTYPED, Task, find_task
 from claimcheck.telemetry import traceparent
+from claimcheck.web.access import Access
 from services.process_api.accept import Intake
-from services.process_api.upload import Form, receive
+from services.process_api.admission import Admission
+from services.process_api.body import check_announced, in_time, read_all, receive
+from services.process_api.form import Form
+from services.process_api.intent import Intent, Order
+from services.process_api.json_input import MAX_JSON_BYTES, read_submission
+from services.process_api.source import FIELDS, Raw, Source
 
 log = logging.getLogger(__name__)
-
-DEFAULT_TASK = "transcribe"
-IMAGE_TASK = "describe"
 
 
 @dataclass(frozen=True)
@@ -34,88 +35,115 @@ class Submission:
 
     request: Request
     tenant: str
-    keyed: bool
-    """Whether the id is derived from an idempotency key; else it is fresh."""
     job_id: str
     blob: str
     writer: BlobWriter
 
 
-def task_for(media_type: str) -> str:
-    """Name of the task for a file of this type when nobody named one; without a type it is taken for a recording."""
-    return IMAGE_TASK if media_type.lower().startswith("image/") else DEFAULT_TASK
-
-
 class Submissions:
     """Turns a request into an accepted job."""
 
-    def __init__(self, settings: Settings, access: Access, intake: Intake) -> None:
-        self._access, self._intake = access, intake
-        self._limit_bytes = settings.web.max_upload_bytes
+    def __init__(self, settings: Settings, access: Access, intake: Intake, admission: Admission) -> None:
+        self._web = settings.web
+        self._access, self._intake, self._admission = access, intake, admission
 
     async def submit(self, request: Request, default_task: str) -> Job:
-        """Stream, check, accept. `default_task`: for a form that names none; empty: by content.
+        """Admit, stream, check, accept. `default_task`: for a request that names none; empty: by content.
 
         What is refused leaves no blob behind. A dependency that fails from the commit on may leave one: the outcome can
         be unknown, and the record may name it. Without a record the keeper's sweep deletes it.
         """
         async with self._submission(request) as submission:
-            form = await self._receive(submission)
-            task = find_task(form.fields.get("task") or default_task or task_for(form.media_type))
-            options = task.validated(form.options())
-            task.check_media_type(form.media_type)
-            upload = await self._stored(submission, form)
-        return await self._accept(submission, task, options, upload)
+            order = await self._received(submission, default_task)
+            upload = await self._stored(submission, order)
+        return await self._intake.accept(
+            tenant=submission.tenant,
+            job_id=submission.job_id,
+            task=order.task,
+            options=order.options,
+            upload=upload,
+            traceparent=traceparent(request.headers.get("traceparent")),
+        )
 
     @contextlib.asynccontextmanager
     async def _submission(self, request: Request) -> AsyncIterator[Submission]:
-        tenant, key = self._access.tenant(request.headers), read_key(request.headers.get("idempotency-key"))
-        job_id, blob, writer = self._intake.writer(tenant, key)
-        try:
-            yield Submission(request, tenant, key is not None, job_id, blob, writer)
-        except BaseException:
-            # Nothing is committed yet, so nothing is visible: the staged blocks go by themselves.
-            await writer.discard()
-            raise
+        tenant, key = self._access.tenant(request.headers), read_key(request.headers.getlist("idempotency-key"))
+        with self._admission.upload(tenant):
+            job_id, blob, writer = self._intake.writer(tenant, key)
+            try:
+                yield Submission(request, tenant, job_id, blob, writer)
+            except BaseException:
+                # Nothing is committed yet, so nothing is visible: the staged blocks go by themselves.
+                await writer.discard()
+                raise
 
-    async def _receive(self, submission: Submission) -> Form:
-        headers = submission.request.headers
-        length = headers.get("content-length", "")
+    async def _received(self, submission: Submission, default_task: str) -> Order:
+        """What is asked for, with the file's bytes in the writer."""
         try:
-            return await receive(
-                submission.request.stream(),
-                content_type=headers.get("content-type", ""),
-                content_length=int(length) if length.isdecimal() else None,
-                writer=submission.writer,
-                limit_bytes=self._limit_bytes,
-            )
+            return await self._read(submission.request, submission.writer, default_task)
         except ClientDisconnect as cause:
             log.info("upload.abandoned", extra={"size_bytes": submission.writer.size_bytes})
             raise MalformedUpload("the client went away before the body ended") from cause
+        except UploadTooSlow:
+            log.info("upload.too_slow", extra={"size_bytes": submission.writer.size_bytes})
+            raise
 
-    async def _stored(self, submission: Submission, form: Form) -> Upload:
-        media_type = form.media_type or UNTYPED
+    async def _read(self, request: Request, writer: BlobWriter, default_task: str) -> Order:
+        check_encoding(request.headers.get("content-encoding", ""))
+        given = read_query(request.query_params)
+        web = self._web
+        timely = in_time(request.stream(), window_s=web.body_window_s, window_bytes=web.body_window_bytes)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+        if kind == "application/json":
+            text = await read_all(timely, limit_bytes=MAX_JSON_BYTES)
+            order, content = read_submission(text, given=given, default_task=default_task)
+            await writer.write(content)
+            return order
+        source: Source
+        if kind == "multipart/form-data":
+            source = Form(request.headers["content-type"], given)
+        else:
+            # Nothing that comes later can name the task, so it is checked before the body is read.
+            source = Raw(request.headers, {"task": default_task, **given})
+        length = request.headers.get("content-length", "")
+        check_announced(
+            int(length) if length.isdecimal() else None,
+            rest_limit_bytes=source.rest_limit_bytes,
+            limit_bytes=web.max_upload_bytes,
+        )
+        return await receive(
+            timely, source=source, intent=Intent(default_task), writer=writer, limit_bytes=web.max_upload_bytes
+        )
+
+    async def _stored(self, submission: Submission, order: Order) -> Upload:
         try:
-            written = await submission.writer.finish(media_type)
+            written = await submission.writer.finish(order.media_type)
         except BlobsUnavailable:
             # The commit's answer may be lost; without a record the blob is deleted by the sweep.
             log.warning("upload.unknown", extra={"blob": submission.blob})
             raise
         return Upload(
             blob=submission.blob,
-            name=form.name,
-            media_type=media_type,
+            name=order.name,
+            media_type=order.media_type,
             size_bytes=written.size_bytes,
             sha256=written.sha256,
         )
 
-    async def _accept(self, submission: Submission, task: Task, options: dict[str, Any], upload: Upload) -> Job:
-        return await self._intake.accept(
-            tenant=submission.tenant,
-            job_id=submission.job_id,
-            keyed=submission.keyed,
-            task=task,
-            options=options,
-            upload=upload,
-            traceparent=traceparent(submission.request.headers.get("traceparent")),
-        )
+
+def check_encoding(header: str) -> None:
+    """Raises UnsupportedMedia for a body that is compressed: the limits count the file's bytes as they come."""
+    if header.strip().lower() not in ("", "identity"):
+        raise UnsupportedMedia(f"Content-Encoding is {header[:40]!r}; the body is expected as it is ('identity')")
+
+
+def read_query(query: QueryParams) -> dict[str, str]:
+    """`task` and `options` in the address. Raises MalformedRequest for anything else, and for one that comes twice."""
+    found: dict[str, str] = {}
+    for name, value in query.multi_items():
+        if name not in FIELDS:
+            raise MalformedRequest(f"the query has a parameter {name[:40]!r}; task and options are expected")
+        if name in found:
+            raise MalformedRequest(f"the query has {name!r} twice; once is expected")
+        found[name] = value
+    return found

@@ -93,6 +93,7 @@ PROBE = Task(
     media_types=("*",),
     options=ProbeOptions,
     stages=(Stage("probe", "speech", "claimcheck_probe:probe"),),
+    inputs=("file", "text"),
 )
 FAN = Task(
     name="fan",

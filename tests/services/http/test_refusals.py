@@ -32,23 +32,31 @@ def refused(answer: httpx.Response, status: int, slug: str, *said: str) -> dict[
 @pytest.mark.parametrize(
     ("content_type", "body", "said"),
     [
-        ("", b"hello", ["''", "multipart/form-data"]),
-        ("application/json", b"{}", ["'application/json'", "multipart/form-data"]),
-        ("text/plain", b"hello", ["'text/plain'"]),
+        ("multipart/mixed; boundary=X", form(FILE), ["'multipart/mixed'", "multipart/form-data is expected"]),
         ("multipart/form-data", form(FILE), ["boundary has 0 characters", "1 to 70"]),
         (f"multipart/form-data; boundary={'x' * 71}", form(FILE), ["boundary has 71 characters", "1 to 70"]),
         (FORM, b"", ["before its last boundary"]),
         (FORM, b"no boundary at all", ["malformed"]),
+        (FORM, b"\r\n" * 50_000, ["before its last boundary"]),
+        (FORM, b"\r\n" * 200_000, ["more than 262,144 bytes besides the file"]),
+        (FORM, b"--X\r\n\r\n\r\n" + form(FILE), ["no content disposition"]),
+        (FORM, form(FILE).replace(b"\r\n", b"\n"), ["malformed"]),
         (FORM, form(FILE)[:-10], ["before its last boundary"]),
         (FORM, form(FILE)[:-4], ["before its last boundary"]),
         (FORM, form(field("task", "probe")), ["no part named 'file'"]),
         (FORM, form(FILE, FILE), ["two parts named 'file'"]),
-        (FORM, form(field("task", "probe"), field("task", "fan"), FILE), ["two parts named 'task'"]),
+        (FORM, form(field("task", "probe"), field("task", "fan"), FILE), ["'task' is given twice"]),
         (FORM, form('Content-Disposition: form-data; filename="a"\r\n\r\nhello'), ["no content disposition"]),
         (FORM, form("Content-Type: text/plain\r\n\r\nhello"), ["no content disposition"]),
-        (FORM, form(*[field(f"f{n}", "x") for n in range(16)], FILE), ["more than 16 parts"]),
+        (FORM, form(field("options", "{}"), FILE, field("options", "{}")), ["'options' is given twice"]),
+        (FORM, form(field("comment", "hello"), FILE), ["a part named 'comment'; file, task and options are expected"]),
+        (FORM, form(*[field(f"f{n}", "x") for n in range(10_000)], FILE), ["a part named 'f0'"]),
+        (FORM, form(*[field("task", "probe")] * 10_000, FILE), ["'task' is given twice"]),
+        (FORM, form(*[FILE] * 10_000), ["two parts named 'file'"]),
+        (FORM, form(field("task", "probe"), FILE).replace(b"probe", b"pr\xffbe"), ["'task' is no UTF-8"]),
+        (FORM, form(field("options", '{"a": "b"}'), FILE).replace(b"b", b"\xc3"), ["'options' is no UTF-8"]),
         (FORM, form(field("options", "x" * (64 * 1024 + 1)), FILE), ["'options' has more than 65,536 bytes"]),
-        (FORM, form(f"X-Long: {'x' * 9000}\r\n{FILE}"), ["headers of a part have more than 8,192 bytes"]),
+        (FORM, form(f"X-Long: {'x' * 17_000}\r\n{FILE}"), ["headers of a part have more than 16,384 bytes"]),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, list) else None,
 )
@@ -66,7 +74,7 @@ def test_content_type_that_is_none_is_400(client: Client, sent: str) -> None:
 
 
 def test_field_of_exactly_the_limit_is_taken(client: Client) -> None:
-    body = form(field("comment", "x" * 64 * 1024), field("task", "probe"), FILE)
+    body = form(field("options", "{}" + " " * (64 * 1024 - 2)), field("task", "probe"), FILE)
     assert client.process.post("/v1/jobs", content=body, headers=FORM_TYPE).status_code == 202
 
 
@@ -92,11 +100,15 @@ def test_unknown_task_is_400_and_names_those_there_are(client: Client) -> None:
         ('{"seconds": NaN}', ["no JSON"]),
         ('{"seconds": -Infinity}', ["no JSON"]),
         ('{"seconds": 1e999}', ["no JSON"]),
-        (r'{"\ud800": 1}', ["unicode"]),
+        (r'{"\ud800": 1}', ["surrogates not allowed"]),
+        ('{"seconds": 1, "seconds": 2}', ["'seconds' occurs twice"]),
+        ('{"a":' * 40 + "1" + "}" * 40, ["nested too deeply; the limit is 32 levels"]),
+        (f'{{"result_bytes": {"9" * 4000}}}', ["4000 digits; integers up to"]),
     ],
     ids=[
         *("cut off", "list", "number", "null", "deep", "unknown name", "wrong type", "unknown value"),
-        *("no number", "infinite", "beyond any float", "half a character"),
+        *("no number", "infinite", "beyond any float", "half a character", "a name twice", "deeper than the limit"),
+        "a number of 4,000 digits",
     ],
 )
 def test_invalid_options_are_400(client: Client, options: str, said: list[str]) -> None:
@@ -110,12 +122,21 @@ def test_every_invalid_option_is_listed(client: Client) -> None:
 
 
 def test_unsupported_media_type_is_415_and_names_those_that_are(client: Client) -> None:
-    answer = client.post(task="transcribe", media_type="image/png")
-    refused(answer, 415, "unsupported-media", "image/png", "audio/*")
+    answer = client.post(b"\0", task="transcribe", media_type="image/png")
+    refused(answer, 415, "unsupported-media", "the file is image/png by its declared type", "transcribe takes audio/*")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"\x89PNG\r\n\x1a\n\0", "image/png"), (b"PK\3\4\0", "application/zip"), (b"hello", "text/plain")],
+)
+def test_file_that_is_no_media_is_415_whatever_it_is_called(client: Client, content: bytes, said: str) -> None:
+    answer = client.post(content, task="transcribe", media_type="audio/mpeg", name="a.mp3")
+    refused(answer, 415, "unsupported-media", f"the file is {said} by its content", "transcribe takes audio/*")
 
 
 def test_reference_contract_chooses_the_task_by_content(client: Client) -> None:
-    image = client.process.post("/api/process", files={"file": ("a.png", b"hello", "image/png")})
+    image = client.process.post("/api/process", files={"file": ("a", b"\x89PNG\r\n\x1a\n\0")})
     refused(image, 400, "unknown-task", "'describe'", "fan, probe, transcribe")
     text = client.process.post("/api/process", files={"file": ("a.txt", b"hello", "text/plain")})
     refused(text, 415, "unsupported-media", "text/plain", "transcribe takes audio/*")
@@ -133,7 +154,7 @@ def test_file_over_the_limit_is_413_and_says_the_limit(client: Client) -> None:
 
 
 def test_body_far_over_the_limit_is_413(client: Client) -> None:
-    refused(client.post(b"x" * (4 * LIMIT_BYTES)), 413, "upload-too-large", "9 MB", "the limit is 2 MB")
+    refused(client.post(b"x" * (4 * LIMIT_BYTES)), 413, "upload-too-large", "at least 8 MB", "the limit is 2 MB")
 
 
 def test_file_over_the_limit_is_413_when_the_length_is_not_announced(client: Client) -> None:

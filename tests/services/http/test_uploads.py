@@ -37,16 +37,39 @@ def test_content_that_looks_like_a_boundary_is_kept(client: Client, stores: Stor
     assert stores.read_blob(stores.record(body["id"])["upload"]["blob"]) == content
 
 
-@pytest.mark.parametrize("sent_bytes", [100, 5 * BLOCK_BYTES], ids=["within a block", "after some blocks"])
+PART = b"--X\r\n" + FILE.encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [
+        (FORM, b""),
+        (FORM, PART[:40]),
+        (FORM, PART + b"x" * 100),
+        (FORM, PART + b"x" * 5 * BLOCK_BYTES),
+        (FORM, PART + b"x" * 5 * BLOCK_BYTES + b"\r\n--X\r\n" + field("task", "probe").encode()[:-1]),
+        (FORM, form(FILE, field("task", "probe"))[:-4]),
+        ("audio/mpeg", b""),
+        ("audio/mpeg", b"\0" * 100),
+        ("audio/mpeg", b"\0" * 5 * BLOCK_BYTES),
+        ("application/json", b'{"task": "probe", "input": {"te'),
+    ],
+    ids=[
+        *("before the body", "in a part's headers", "within a block", "after some blocks", "after the file"),
+        *("before the last boundary", "before a raw body", "in its first block", "after some blocks of it", "in JSON"),
+    ],
+)
 def test_client_that_goes_away_leaves_no_job_and_no_blob(
-    client: Client, stores: Stores, running: System, sent_bytes: int
+    client: Client, stores: Stores, running: System, content_type: str, sent: bytes
 ) -> None:
     jobs, blobs = stores.items("job"), set(stores.blobs())
     noted = running.logs("process-api").count("upload.abandoned")
-    head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {LIMIT_BYTES}\r\n\r\n"
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {LIMIT_BYTES}\r\n\r\n"
+    if content_type == "application/json":
+        head = head.replace(str(LIMIT_BYTES), "1000")
     where = urlsplit(running.process_url)
     with socket.create_connection((where.hostname, where.port)) as connection:
-        connection.sendall(head.encode() + b"--X\r\n" + FILE.encode() + b"x" * sent_bytes)
+        connection.sendall(head.encode() + sent)
     until(lambda: running.logs("process-api").count("upload.abandoned") > noted, "the API notices")
     assert len(stores.items("job")) == len(jobs)
     assert set(stores.blobs()) == blobs
@@ -78,6 +101,6 @@ def test_body_that_goes_on_and_on_around_its_parts_is_refused(client: Client, st
             yield b"\r\n" * 16 * 1024
 
     answer = client.process.post("/v1/jobs", content=chunks(), headers=FORM_TYPE)
-    refused(answer, 400, "malformed-upload", "more than 1,179,648 bytes besides the file")
+    refused(answer, 400, "malformed-upload", "more than 262,144 bytes besides the file")
     assert len(stores.items("job")) == len(jobs)
     assert set(stores.blobs()) == blobs

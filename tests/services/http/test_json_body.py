@@ -1,0 +1,88 @@
+"""The JSON body: a text as input, and what is refused of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.services.http.test_refusals import refused
+from tests.stack.client import Client
+
+READ = {"do": "read"}
+
+
+def post(client: Client, body: Any, *, path: str = "/v1/jobs", media_type: str = "application/json") -> httpx.Response:
+    """Whatever is answered to this JSON; text and bytes are sent as they are."""
+    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    return client.process.post(path, content=content, headers={"Content-Type": media_type})
+
+
+def test_text_becomes_the_upload_of_a_task_that_takes_text(client: Client) -> None:
+    answer = post(client, {"task": "probe", "input": {"text": "Grüße 🎙"}, "options": READ})
+    assert answer.status_code == 202
+    file = answer.json()["file"]
+    assert (file["media_type"], file["size_bytes"], file["name"]) == ("text/plain", len("Grüße 🎙".encode()), "")
+    assert client.until_ended(answer.json()["id"])["result"]["text"] == "Grüße 🎙"
+
+
+def test_charset_in_the_type_changes_nothing(client: Client) -> None:
+    body = {"task": "probe", "input": {"text": "hello"}}
+    assert post(client, body, media_type="Application/JSON ; charset=utf-8").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "said"),
+    [
+        ("transcribe", {"text": "hello"}, "text came; transcribe takes file"),
+        ("fan", {"text": "hello"}, "text came; fan takes file"),
+        ("transcribe", {"job_id": "x"}, "job_id came; transcribe takes file"),
+        ("probe", {"job_id": "x"}, "job_id came; probe takes file, text"),
+        ("", {"text": "hello"}, "text came; transcribe takes file"),
+    ],
+)
+def test_input_that_the_task_has_no_use_for_is_400(client: Client, task: str, given: Any, said: str) -> None:
+    refused(post(client, {"task": task, "input": given}), 400, "input-not-taken", said)
+
+
+@pytest.mark.parametrize(
+    ("body", "slug", "said"),
+    [
+        ("", "malformed-request", "no JSON"),
+        ("{", "malformed-request", "no JSON"),
+        (b'{"task": "\xff"}', "malformed-request", "no JSON"),
+        ("[" * 60_000, "malformed-request", "nested too deeply"),
+        ('{"task": "probe", "task": "probe", "input": {"text": "a"}}', "malformed-request", "'task' occurs twice"),
+        (r'{"task": "probe", "input": {"text": "\ud800"}}', "malformed-request", "surrogates not allowed"),
+        ("[]", "malformed-request", "the body: "),
+        ("null", "malformed-request", "the body: "),
+        ({}, "malformed-request", "input: Field required"),
+        ({"input": "hello"}, "malformed-request", "input: "),
+        ({"input": {}}, "malformed-request", "input has nothing; one of text and job_id"),
+        ({"input": {"text": "a", "job_id": "b"}}, "malformed-request", "input has job_id, text"),
+        ({"input": {"url": "a"}}, "malformed-request", "input.url: "),
+        ({"input": {"text": None}}, "malformed-request", "input.text: "),
+        ({"input": {"text": 1}}, "malformed-request", "input.text: "),
+        ({"input": {"text": "a"}, "tasks": "probe"}, "malformed-request", "tasks: "),
+        ({"input": {"text": "a"}, "task": None}, "malformed-request", "task: "),
+        ({"input": {"text": "a"}, "task": "probe", "options": "{}"}, "malformed-request", "options: "),
+        ({"input": {"text": "a"}, "task": "paint"}, "unknown-task", "'paint'"),
+        ({"input": {"text": "a"}, "task": "probe", "options": {"tempo": 1}}, "invalid-options", "tempo"),
+        ({"input": {"text": ""}, "task": "probe"}, "empty-upload", "0 characters"),
+    ],
+    ids=lambda value: str(value)[:60] if isinstance(value, (str, bytes, dict)) else None,
+)
+def test_json_that_is_no_submission_is_400(client: Client, body: Any, slug: str, said: str) -> None:
+    refused(post(client, body), 400, slug, said)
+
+
+def test_json_over_the_limit_is_413(client: Client) -> None:
+    body = {"task": "probe", "input": {"text": "x" * 64 * 1024}}
+    refused(post(client, body), 413, "upload-too-large", "more than 65,536 bytes", "send what is larger as a file")
+
+
+def test_query_beside_a_json_body_is_400(client: Client) -> None:
+    answer = post(client, {"input": {"text": "a"}}, path="/v1/jobs?task=probe")
+    refused(answer, 400, "malformed-request", "the query says task")
