@@ -8,24 +8,26 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claimcheck.errors import MalformedRequest
+from claimcheck.errors import IdempotencyKeyReused, MalformedRequest
 from claimcheck.job import Job
 
 MAX_KEY_CHARS = 255
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
-def read_key(header: str | None) -> str | None:
-    """The key in an `Idempotency-Key` header, quoted as the draft has it or bare; None without one.
+def read_key(headers: Sequence[str]) -> str | None:
+    """The key in the `Idempotency-Key` headers, quoted as the draft has it or bare; None without one.
 
     Raises MalformedRequest.
     """
-    if header is None:
+    if not headers:
         return None
-    key = header.strip()
+    if len(headers) > 1:
+        raise MalformedRequest(f"Idempotency-Key came {len(headers)} times; one is expected")
+    key = headers[0].strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if len(key) > MAX_KEY_CHARS or not _VISIBLE.fullmatch(key):
@@ -44,6 +46,15 @@ def job_id_for(tenant: str, key: str) -> str:
     return str(uuid.UUID(bytes=bytes(digest)))
 
 
-def is_same_request(job: Job, *, task: str, options: Mapping[str, Any], sha256: str) -> bool:
-    """Whether the request that made `job` asked for this: the fingerprint is task, options and the file's bytes."""
-    return job.task == task and job.options == options and job.upload.sha256 == sha256
+def check_same_request(job: Job, *, task: str, options: Mapping[str, Any], sha256: str) -> None:
+    """Raises IdempotencyKeyReused unless the request that made `job` asked for this.
+
+    The fingerprint is task, options and the file's bytes; its name and type may differ.
+    """
+    differs = {
+        "another task": job.task != task,
+        "other options": job.options != options,
+        "another file": job.upload.sha256 != sha256,
+    }
+    if others := [what for what, does in differs.items() if does]:
+        raise IdempotencyKeyReused(f"this key came with {' and '.join(others)}; a key stands for one request")

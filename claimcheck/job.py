@@ -11,6 +11,7 @@ Terminal is final. `docs/state_machine.md` draws it with the cause on every edge
 from __future__ import annotations
 
 import math
+import uuid
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -51,6 +52,14 @@ At = Annotated[
     PlainSerializer(timestamp, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a job could have this id: a UUID as we write it, so that one job has one address."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 class Stored(BaseModel):
@@ -112,20 +121,21 @@ class End(Stored):
 class Job(Stored):
     """A job's record, as the job item in Cosmos DB holds it."""
 
+    # What a plain job has nothing in is left out: every poll reads the item, and up to 1 KB it is cheapest to read.
     id: Literal["job"] = JOB_ITEM_ID
     v: int = SCHEMA_VERSION
     kind: Literal["job"] = "job"
     tenant: str
     job_id: str
     task: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda options: not options)
     upload: Upload
     status: Status = Status.QUEUED
     created_at: At
     deadline_at: At
     moved_at: At
     """When the record was last written."""
-    due_at: At | None = None
+    due_at: At | None = Field(default=None, exclude_if=lambda due_at: due_at is None)
     """When the copy that was put back last may run; in the future: the job waits for its retry."""
     epoch: str
     """Generation of the job's messages; random."""
@@ -134,7 +144,7 @@ class Job(Stored):
     turn: int = 0
     """How often the present attempt was handed back."""
     run: Run | None = None
-    parts: Parts = Parts()
+    parts: Parts = Field(default=Parts(), exclude_if=lambda parts: parts == Parts())
     end: End | None = None
     ttl: int | None = Field(default=None, exclude_if=lambda ttl: ttl is None)
     """Seconds that the item lives after its last write; set with the end, never before."""

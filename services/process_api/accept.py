@@ -2,12 +2,18 @@
 
 Blob, then record, then message, then 202. A crash after the blob leaves a blob without a record, which is swept; a
 crash after the record leaves a job that the rescuer finds; the reverse would leave a message without a job.
+
+With an idempotency key the first create wins, and whoever finds the record there joins it: the same request gets the
+same job, and makes sure that its message is sent, since the creator may have died before. A fresh id meets its record
+only when it made it itself, by a create whose answer was lost: the same path.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import random
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -15,26 +21,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from claimcheck import protocol, writes
+from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs, BlobWriter
 from claimcheck.errors import (
+    BlobsUnavailable,
     ConditionFailed,
     DependencyUnavailable,
+    IdempotencyKeyErased,
+    ItemRefused,
     QueueUnavailable,
     RecordExists,
     RecordMissing,
     RecordsUnavailable,
+    RequestRefused,
+    TaskNotInstalled,
     WriteRefused,
 )
-from claimcheck.idempotency import job_id_for
-from claimcheck.job import Job, Upload, new_job
-from claimcheck.messages import Message
-from claimcheck.messaging import Queues
+from claimcheck.idempotency import check_same_request, job_id_for
+from claimcheck.job import Job, Status, Tombstone, Upload, new_job
 from claimcheck.records import Records
 from claimcheck.settings import JobSettings
 from claimcheck.tasks import Task
 from claimcheck.telemetry import trace_id
 
 log = logging.getLogger(__name__)
+
+ROUNDS = 20  # Of those who touch one record at once, one wins each round; far fewer come at the same moment.
+AGAIN_S = 0.1
 
 
 def new_blob_name(tenant: str, job_id: str) -> str:
@@ -50,7 +63,7 @@ class Intake:
     blobs: Blobs
     """For the blocks of uploads, with their longer time limit."""
     records: Records
-    queues: Queues
+    announcer: Announcer
 
     def writer(self, tenant: str, key: str | None) -> tuple[str, str, BlobWriter]:
         """The job's id, fresh or that of the idempotency key, the name of its upload's blob, and the blob's writer."""
@@ -63,25 +76,27 @@ class Intake:
         *,
         tenant: str,
         job_id: str,
-        keyed: bool,
         task: Task,
         options: dict[str, Any],
         upload: Upload,
         traceparent: str,
     ) -> Job:
-        """Record the job and queue its message; the upload is stored already.
+        """Record the job and queue its message, or join the job that has its id; the upload is stored already.
 
-        Raises RecordsUnavailable or QueueUnavailable. Unless the queue certainly has no message, the job may then run
-        all the same: without a 202 nobody was promised anything.
+        Raises IdempotencyKeyReused, IdempotencyKeyErased, RecordsUnavailable, QueueUnavailable. Unless the queue
+        certainly has no message, the job may then run all the same: without a 202 nobody was promised anything.
         """
         job = self._new(tenant, job_id, task, options, upload)
         # Before the record: what no message can say must not leave a job that nothing will ever run.
-        message = protocol.message_for(job)
-        created = await self._create(job)
-        await self._queue(message, task, traceparent, created=created)
-        told = {"job_id": job_id, "task": task.name, "size_bytes": upload.size_bytes}
-        log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
-        return job
+        protocol.message_for(job)
+        for _ in range(ROUNDS):
+            created = await self._create(job)
+            if created is not None:
+                return await self._queued(created, traceparent)
+            with contextlib.suppress(WriteRefused):
+                return await self._joined(job, traceparent)
+            await asyncio.sleep(AGAIN_S * random.random())
+        raise RecordsUnavailable(f"other requests with the same key won {ROUNDS} times")
 
     def _new(self, tenant: str, job_id: str, task: Task, options: dict[str, Any], upload: Upload) -> Job:
         now = datetime.now(UTC)
@@ -98,28 +113,56 @@ class Intake:
         )
 
     async def _create(self, job: Job) -> Job | None:
-        """The record as our create made it; None if it was there already.
-
-        The id is fresh, so a record that is there is our own, by a create whose answer was lost. It may be running by
-        now, and touching it says that a message is about to be sent.
-        """
+        """The record as our create made it; None if it was there already."""
         try:
             return await self.records.create_job(job)
         except RecordExists:
-            try:
-                await self.records.write(job.tenant, job.job_id, writes.touch(datetime.now(UTC)))
-            except WriteRefused as refused:
-                raise RecordsUnavailable("the record changed while it was created") from refused
             return None
+        except ItemRefused:
+            await self._drop(job.upload)
+            raise
 
-    async def _queue(self, message: Message, task: Task, traceparent: str, *, created: Job | None) -> None:
+    async def _queued(self, created: Job, traceparent: str) -> Job:
+        """The job that we created, with its message on the queue."""
         try:
-            await self.queues.send(task.stages[0].queue, message, traceparent=traceparent)
+            await self.announcer.written(created, traceparent)
         except QueueUnavailable as error:
             # Only who saw its own create succeed may delete, and only what it created.
-            if error.refused and created is not None:
+            if error.refused:
                 await self._undo(created)
             raise
+        told = {"job_id": created.job_id, "task": created.task, "size_bytes": created.upload.size_bytes}
+        log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
+        return created
+
+    async def _joined(self, job: Job, traceparent: str) -> Job:
+        """The job that is recorded already, if this request may have it. Raises WriteRefused: begin at the create."""
+        record = await self.records.read(job.tenant, job.job_id)
+        if record is None:
+            raise RecordMissing("its creator has taken it back")
+        if isinstance(record, Job) and record.upload.blob == job.upload.blob:
+            return await self._announced(record, traceparent)  # Our own create, whose answer was lost.
+        try:
+            joined = await self._announced(_same(job, record), traceparent)
+        except (RequestRefused, DependencyUnavailable):
+            await self._drop(job.upload)
+            raise
+        await self._drop(job.upload)
+        log.info("job.accepted_again", extra={"job_id": joined.job_id, "status": joined.status})
+        return joined
+
+    async def _announced(self, record: Job, traceparent: str) -> Job:
+        """The job with its message on the queue, if it waits for one. Raises ConditionFailed, RecordMissing."""
+        if record.status != Status.QUEUED:
+            return record
+        # From here on its creator can no longer take it back, though its send may still be refused.
+        touched = await self.records.write(
+            record.tenant, record.job_id, writes.touch_as_read(record, datetime.now(UTC))
+        )
+        # A stage of a newer release was announced by whoever set it; the rescuer sees to the rest.
+        with contextlib.suppress(TaskNotInstalled):
+            await self.announcer.written(touched, traceparent)
+        return touched
 
     async def _undo(self, created: Job) -> None:
         """Take back a job that nobody was told of. What fails here, the keeper finds."""
@@ -128,3 +171,18 @@ class Intake:
             with contextlib.suppress(RecordMissing):
                 await self.records.delete_unchanged(created)
             await self.blobs.delete(created.upload.blob)
+
+    async def _drop(self, upload: Upload) -> None:
+        """Delete our upload, which no record names. If that fails the answer stands, and the keeper sweeps it."""
+        try:
+            await self.blobs.delete(upload.blob)
+        except BlobsUnavailable:
+            log.warning("upload.left", extra={"blob": upload.blob})
+
+
+def _same(job: Job, record: Job | Tombstone) -> Job:
+    """The record, if the request that made it asked for the same. Raises IdempotencyKeyErased, IdempotencyKeyReused."""
+    if isinstance(record, Tombstone):
+        raise IdempotencyKeyErased("the job that this key made was erased")
+    check_same_request(record, task=job.task, options=job.options, sha256=job.upload.sha256)
+    return record

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import ValidationError
 
+from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
 from claimcheck.job import Upload
 from claimcheck.messaging import Queues
@@ -42,7 +43,7 @@ async def intake(settings: Settings) -> AsyncIterator[Intake]:
     """The component inside the test."""
     blobs, records = Blobs(settings.blobs, timeout_s=10), Records(settings.records, timeout_s=10)
     queues = Queues(settings.queue, timeout_s=10)
-    yield Intake(settings.job, blobs, records, queues)
+    yield Intake(settings.job, blobs, records, Announcer(records, queues))
     for opened in (queues, records, blobs):
         await opened.close()
 
@@ -53,7 +54,6 @@ async def test_job_that_no_message_can_name_leaves_no_record(intake: Intake, ser
         await intake.accept(
             tenant="No Name",
             job_id=job_id,
-            keyed=False,
             task=find_task("probe"),
             options={},
             upload=Upload(blob=blob, size_bytes=1, sha256=""),

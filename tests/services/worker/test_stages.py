@@ -135,22 +135,6 @@ async def test_lease_is_renewed_for_as_long_as_the_stage_runs(bench: Bench) -> N
     assert await bench.waiting() == []
 
 
-async def test_job_that_was_cancelled_meanwhile_stops_at_the_next_renewal(bench: Bench) -> None:
-    job = await bench.job("probe", {"seconds": 60})
-    await bench.queues.send("speech", protocol.message_for(job))
-    running = asyncio.create_task(bench.run_next())
-
-    async def taken() -> bool:
-        return (await bench.record(job)).status == Status.RUNNING
-
-    await eventually(taken, "the job is running")
-    await _cancel(bench, job.tenant, job.job_id)
-    async with asyncio.timeout(2 * bench.settings.queue.renew_s + 3):
-        await running
-    assert (await bench.record(job)).status == Status.CANCELLED
-    assert await bench.waiting() == []
-
-
 @pytest.mark.parametrize("unknown", [{"task": "of-tomorrow"}, {"stage": "of-tomorrow"}])
 async def test_job_of_a_task_or_stage_that_this_worker_does_not_know_waits_for_one_that_does(
     bench: Bench, unknown: dict[str, Any]
@@ -190,13 +174,6 @@ async def test_part_too_large_to_be_kept_is_skipped_in_the_end_and_hangs_nothing
     (item,) = await bench.records.parts(job.tenant, job.job_id, "piece")
     assert item.warning is not None
     assert "the limit is 1,048,576" in item.warning["last"]["detail"]
-
-
-async def _cancel(bench: Bench, tenant: str, job_id: str) -> None:
-    from claimcheck.writes import OUTSIDER, Write  # the route comes later; this is the write it will make
-
-    cancelled = {"status": "cancelled", "run": None, "end": {"at": datetime.now(UTC).isoformat()}}
-    await bench.records.write(tenant, job_id, Write(cancelled, condition=OUTSIDER))
 
 
 async def _run_when_due(bench: Bench) -> None:
