@@ -1,4 +1,4 @@
-"""`python -m services.worker --role speech`: take deliveries until SIGTERM, then drain."""
+"""`python -m services.worker --role speech`: do the role's work until SIGTERM, then drain."""
 
 from __future__ import annotations
 
@@ -8,37 +8,63 @@ import contextlib
 import logging
 import os
 import signal
-from typing import get_args
+from typing import Protocol, get_args
 
+from claimcheck.health import Health
 from claimcheck.settings import Settings, settings
 from claimcheck.tasks import QueueKind
 from claimcheck.telemetry import configure_logging
+from services.worker.drain import Drain
 from services.worker.health_port import serving_health
-from services.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
+KEEPER = "keeper"
 
-async def _main(kind: QueueKind, settings: Settings) -> None:
-    worker = Worker(kind, settings)
+
+class Role(Protocol):
+    """What one process does."""
+
+    health: Health
+    drain: Drain
+
+    async def run(self) -> None:
+        """Work until the drain is over, then close everything."""
+
+
+def _role(name: str, settings: Settings) -> Role:
+    # Imported here: the keeper is small because it loads neither handlers nor what models need.
+    if name == KEEPER:
+        from services.worker.keeper.keeper import Keeper
+
+        return Keeper(settings)
+    from services.worker.worker import Worker
+
+    kinds: dict[str, QueueKind] = {kind: kind for kind in get_args(QueueKind)}
+    return Worker(kinds[name], settings)
+
+
+async def _main(name: str, settings: Settings) -> None:
+    role = _role(name, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _drain, worker)
+        loop.add_signal_handler(number, _drain, role)
     host, port = settings.web.host, settings.worker.health_port
-    async with serving_health(worker.health, host, port):
-        await worker.run()
+    async with serving_health(role.health, host, port):
+        await role.run()
 
 
-def _drain(worker: Worker) -> None:
+def _drain(role: Role) -> None:
     log.info("worker.draining")
-    worker.health.draining = True
-    worker.drain.begin()
+    role.health.stopping.set()
+    role.drain.begin()
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m services.worker", description=__doc__)
-    parser.add_argument("--role", required=True, choices=get_args(QueueKind), help="the queue this worker works for")
+    roles = [*get_args(QueueKind), KEEPER]
+    parser.add_argument("--role", required=True, choices=roles, help="the queue this worker works for, or keeper")
     role = parser.parse_args().role
     configure_logging(settings().log)
     with contextlib.suppress(ImportError):

@@ -93,7 +93,7 @@ def make_plan(root: Path, local: LocalSettings, settings: Settings, node: Node) 
     folder = local.dir.resolve()
     return Plan(
         foundations=_foundations(root, local, node),
-        services=(*_apis(local, settings), *_workers(local, settings, folder)),
+        services=(*_apis(local, settings), *_workers(local, settings, folder), _keeper(local, settings)),
     )
 
 
@@ -103,10 +103,12 @@ def ports_of(local: LocalSettings, web: WebSettings) -> tuple[PortUse, ...]:
         PortUse(local.worker_port + number, f"speech-{number + 1}", "CLAIMCHECK_LOCAL__WORKER_PORT")
         for number in range(local.speech_workers)
     )
+    keeper = PortUse(_keeper_port(local), "keeper", "CLAIMCHECK_LOCAL__WORKER_PORT")
     return (
         PortUse(web.process_port, "process-api", "CLAIMCHECK_WEB__PROCESS_PORT", web.host),
         PortUse(web.status_port, "status-api", "CLAIMCHECK_WEB__STATUS_PORT", web.host),
         *workers,
+        keeper,
         PortUse(local.blob_port, "azurite", "CLAIMCHECK_LOCAL__BLOB_PORT"),
         PortUse(local.service_bus_port, "service-bus", "CLAIMCHECK_LOCAL__SERVICE_BUS_PORT"),
         PortUse(local.service_bus_admin_port, "service-bus", "CLAIMCHECK_LOCAL__SERVICE_BUS_ADMIN_PORT"),
@@ -193,6 +195,23 @@ def _worker(number: int, local: LocalSettings, settings: Settings, scratch: Path
         variables={**shared_variables(local, settings.web), **own},
         stop_s=local.drain_s,
     )
+
+
+def _keeper(local: LocalSettings, settings: Settings) -> Program:
+    port = _keeper_port(local)
+    own = {"CLAIMCHECK_WORKER__HEALTH_PORT": str(port)}
+    return Program(
+        name="keeper",
+        command=_python("services.worker", "--role", "keeper"),
+        port=port,
+        ready_path="/readyz",
+        variables={**shared_variables(local, settings.web), **own},
+        stop_s=local.drain_s,
+    )
+
+
+def _keeper_port(local: LocalSettings) -> int:
+    return local.worker_port + local.speech_workers
 
 
 def _python(module: str, *args: str) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from claimcheck.settings import BlobSettings, RecordSettings, Settings
 
 NO_DEFAULT_TTL = -1  # TTL is on, and each item says its own
 PARTITION_KEY = ("/tenant", "/job_id")
-# A list of jobs is ordered by both, which Cosmos DB refuses without this index.
-NEWEST_FIRST = [{"path": "/created_at", "order": "descending"}, {"path": "/job_id", "order": "descending"}]
+# What a tenant's list of jobs is ordered by, which Cosmos DB refuses without this index.
+NEWEST_FIRST = [{"path": path, "order": "descending"} for path in ("/tenant", "/created_at", "/job_id")]
 INDEXING: dict[str, Any] = {
     "indexingMode": "consistent",
     "automatic": True,
@@ -30,7 +30,10 @@ INDEXING: dict[str, Any] = {
 
 
 async def provision(settings: Settings) -> None:
-    """Make the containers that are missing. Safe to repeat. Raises NotProvisioned."""
+    """Make the containers that are missing, and bring those of an earlier release up to date.
+
+    Safe to repeat. Raises NotProvisioned.
+    """
     try:
         await create_blob_container(settings.blobs)
         await create_records_container(settings.records)
@@ -49,13 +52,15 @@ async def create_blob_container(blobs: BlobSettings) -> None:
 
 
 async def create_records_container(records: RecordSettings) -> None:
-    """Make the database and its container unless they are there."""
+    """Make the database and its container unless they are there; a container keeps its items and gets this index."""
     assert records.key is not None, "only local services are provisioned here; on Azure it is Terraform"
+    partition_key = PartitionKey(path=list(PARTITION_KEY), kind="MultiHash")
     async with CosmosClient(records.endpoint, credential=records.key.get_secret_value()) as client:
         database = await client.create_database_if_not_exists(records.database)
-        await database.create_container_if_not_exists(
-            records.container,
-            partition_key=PartitionKey(path=list(PARTITION_KEY), kind="MultiHash"),
-            default_ttl=NO_DEFAULT_TTL,
-            indexing_policy=INDEXING,
+        container = await database.create_container_if_not_exists(
+            records.container, partition_key=partition_key, default_ttl=NO_DEFAULT_TTL, indexing_policy=INDEXING
         )
+        if (await container.read())["indexingPolicy"] != INDEXING:
+            await database.replace_container(
+                container, partition_key=partition_key, default_ttl=NO_DEFAULT_TTL, indexing_policy=INDEXING
+            )

@@ -17,21 +17,22 @@ import pytest
 
 from tests.services.launcher.running import READY, LauncherProcess, runs
 from tests.stack.components import ROOT
-from tests.stack.ports import free_port
+from tests.stack.ports import free_port, free_ports
 from tests.stack.waiting import until
 
 SECOND_START_S = 15.0  # what the README promises
 UP = ("-m", "claimcheck.commands", "up")
-PROGRAMS = {"azurite", "service-bus", "cosmos", "process-api", "status-api", "speech-1"}
+PROGRAMS = {"azurite", "service-bus", "cosmos", "process-api", "status-api", "speech-1", "keeper"}
 
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
     """A system of its own: other ports, another folder; only the models are shared."""
-    ports = ("LOCAL__BLOB", "LOCAL__SERVICE_BUS", "LOCAL__SERVICE_BUS_ADMIN", "LOCAL__COSMOS", "LOCAL__WORKER")
+    ports = ("LOCAL__BLOB", "LOCAL__SERVICE_BUS", "LOCAL__SERVICE_BUS_ADMIN", "LOCAL__COSMOS")
     web = ("WEB__PROCESS", "WEB__STATUS")
     return {
         **{f"CLAIMCHECK_{name}_PORT": str(free_port()) for name in (*ports, *web)},
+        "CLAIMCHECK_LOCAL__WORKER_PORT": str(free_ports(2)),  # the worker's and the keeper's
         "CLAIMCHECK_LOCAL__DIR": str(tmp_path / "data"),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(ROOT / ".local" / "models"),
         "CLAIMCHECK_SPEECH__MODEL": "tiny.en",

@@ -29,7 +29,8 @@ def test_the_foundations_come_before_what_stands_on_them() -> None:
     plan = _plan(LocalSettings(speech_workers=2))
 
     assert [program.name for program in plan.foundations] == ["azurite", "service-bus", "cosmos"]
-    assert [program.name for program in plan.services] == ["process-api", "status-api", "speech-1", "speech-2"]
+    apis, workers = ["process-api", "status-api"], ["speech-1", "speech-2"]
+    assert [program.name for program in plan.services] == [*apis, *workers, "keeper"]
 
 
 def test_workers_share_the_scratch_folder_and_no_port() -> None:
@@ -38,6 +39,15 @@ def test_workers_share_the_scratch_folder_and_no_port() -> None:
 
     assert (first["CLAIMCHECK_WORKER__HEALTH_PORT"], second["CLAIMCHECK_WORKER__HEALTH_PORT"]) == ("9000", "9001")
     assert first["CLAIMCHECK_WORKER__SCRATCH_DIR"] == second["CLAIMCHECK_WORKER__SCRATCH_DIR"] == "/data/scratch"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_keeper_has_the_port_after_the_workers(workers: int) -> None:
+    keeper = _by_name(_plan(LocalSettings(speech_workers=workers, worker_port=9000)))["keeper"]
+
+    assert keeper.command[-2:] == ("--role", "keeper")
+    assert keeper.port == 9000 + workers
+    assert keeper.variables["CLAIMCHECK_WORKER__HEALTH_PORT"] == str(keeper.port)
 
 
 def test_everything_is_kept_in_the_one_folder() -> None:

@@ -1,0 +1,74 @@
+"""Decide which blobs are swept: those that no record names and no request or worker still needs. Pure.
+
+    record                                  upload                   result                  part
+    none: never created, or expired         delete                   delete                  delete
+    tombstone: the job was erased           delete                   delete                  delete
+    a job that names the blob               keep                     keep                    -
+    a job that does not, and has ended      delete                   delete                  keep
+    a job that does not, and has not        delete                   keep                    keep
+
+An upload that a job does not name came with a second request for the same idempotency key. A result that a job which
+has not ended does not name may be about to be named.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from claimcheck.job import Job, Tombstone, is_job_id
+
+FOLDERS = ("uploads", "parts", "results")
+_NAME = re.compile(rf"({'|'.join(FOLDERS)})/([a-z0-9-]{{1,40}})/([0-9a-f-]{{36}})/[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class OwnedBlob:
+    """A blob with a name as we make them, and whose it is."""
+
+    name: str
+    folder: str
+    tenant: str
+    job_id: str
+
+
+def owned(name: str) -> OwnedBlob | None:
+    """Whose blob this is; None if the name is none of ours, and then the blob is nothing to delete."""
+    match = _NAME.fullmatch(name)
+    if match is None or not is_job_id(match[3]):
+        return None
+    return OwnedBlob(name, *match.groups())
+
+
+@dataclass(frozen=True)
+class Window:
+    """Blobs last modified after `after` and up to `until` are looked at; times are the storage's own."""
+
+    until: datetime
+    after: datetime | None = None
+    """Those up to then were looked at by an earlier sweep; None: all."""
+
+    def holds(self, last_modified: datetime) -> bool:
+        """Whether the blob is to be looked at now."""
+        return last_modified <= self.until and (self.after is None or last_modified > self.after)
+
+
+def why_delete(blob: OwnedBlob, record: Job | Tombstone | None) -> str:
+    """Why a blob that is old enough is to be deleted; empty: it stays."""
+    if record is None:
+        return "no record"
+    if isinstance(record, Tombstone):
+        return "erased"
+    if blob.name in _named(record):
+        return ""
+    if blob.folder == "uploads":
+        return "another upload is the job's"
+    if blob.folder == "results" and record.ended:
+        return "not the result"
+    return ""
+
+
+def _named(job: Job) -> set[str | None]:
+    result = job.end.result.blob if job.end and job.end.result else None
+    return {job.upload.blob, result}

@@ -1,0 +1,128 @@
+"""A system with a keeper that has little patience, and the keeper's sweeps on their own."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from claimcheck.blobs import Blobs
+from claimcheck.job import Job, Upload, new_job
+from claimcheck.records import Records
+from claimcheck.settings import KeeperSettings, Settings
+from services.worker.keeper.sweeping import BlobSweep
+from tests.conftest import RunSystem
+from tests.stack.client import Client
+from tests.stack.names import NameStock
+from tests.stack.services import Services
+from tests.stack.stores import Stores
+from tests.stack.system import System
+from tests.stack.waiting import eventually, until
+
+ORPHAN_AGE_S = 2.0  # A request of these tests takes milliseconds from its commit to its create.
+LAST_JOB_ID = "ffffffff-ffff-4fff-bfff-ffffffffffff"
+IMPATIENT = {
+    "CLAIMCHECK_KEEPER__SWEEP_S": "0.3",
+    "CLAIMCHECK_KEEPER__FULL_SWEEP_S": "0.3",
+    "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": str(ORPHAN_AGE_S),
+    "CLAIMCHECK_KEEPER__ERASE_AGAIN_S": "1",
+    "CLAIMCHECK_KEEPER__READS_PER_S": "2000",
+    "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A system with a keeper, its client, and what it stores."""
+
+    system: System
+    client: Client
+    stores: Stores
+
+    def until_swept(self) -> None:
+        """Wait until a sweep has looked at everything that is here now: at the last of the names, left here now."""
+        last = self.stores.leave_blob(f"results/zz/{LAST_JOB_ID}/{secrets.token_hex(8)}")
+        until(lambda: not self.stores.blobs(last), "a sweep has passed", deadline_s=20)
+
+    def assert_every_blob_is_named(self) -> None:
+        """Fails if a blob is there that no record names, or the other way round."""
+        jobs = self.stores.items("job")
+        ends = [job["end"] for job in jobs if job["end"]]
+        results = [end["result"]["blob"] for end in ends if "blob" in end.get("result", {})]
+        assert {*self.stores.blobs("")} == {*(job["upload"]["blob"] for job in jobs), *results}
+
+
+@pytest.fixture(scope="package")
+def kept(run_system: RunSystem, services: Services, name_stock: NameStock) -> Iterator[Kept]:
+    """Both APIs, a worker and a keeper whose every sweep is a full one; a test leaves every program running."""
+    names = name_stock.take()
+    with (
+        run_system(keepers=1, names=names, env=IMPATIENT) as system,
+        Client(system.process_url, system.status_url) as client,
+    ):
+        yield Kept(system, client, Stores(services, names))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Sweeps run one by one inside the test."""
+
+    records: Records
+    blobs: Blobs
+    settings: KeeperSettings
+
+    def sweep(self) -> BlobSweep:
+        """As a keeper has it that has just started."""
+        return BlobSweep(self.records, self.blobs, self.settings)
+
+    async def job(self) -> Job:
+        """A queued job and its upload."""
+        job_id, now = str(uuid.uuid4()), datetime.now(UTC)
+        blob = await self.leave("uploads", job_id)
+        fresh = new_job(
+            tenant="default",
+            job_id=job_id,
+            task="probe",
+            options={},
+            upload=Upload(blob=blob, size_bytes=4, sha256=""),
+            stage="whole",
+            epoch=secrets.token_hex(4),
+            now=now,
+            deadline_at=now + timedelta(hours=1),
+        )
+        return await self.records.create_job(fresh)
+
+    async def leave(self, folder: str, job_id: str | None = None) -> str:
+        """Store a blob; its name."""
+        name = f"{folder}/default/{job_id or uuid.uuid4()}/{secrets.token_hex(8)}"
+        await self.blobs.put(name, b"left", "text/plain")
+        return name
+
+    async def names(self) -> set[str]:
+        """Every blob there is."""
+        return {name async for name in self.blobs.names("")}
+
+    async def until_old(self) -> None:
+        """Wait until what is here now is old enough to be swept."""
+        name = await self.leave("others")
+        age = timedelta(seconds=self.settings.orphan_age_s)
+
+        async def old() -> bool:
+            pages = [page async for page in self.blobs.pages(name)]
+            return pages[0].blobs[0].last_modified <= pages[0].at - age
+
+        await eventually(old, f"the blobs are {age} old")
+        await self.blobs.delete(name)
+
+
+@pytest.fixture
+async def bench(settings: Settings) -> AsyncIterator[Bench]:
+    """The sweep of blobs, on records and blobs of its own."""
+    records, blobs = Records(settings.records, timeout_s=10), Blobs(settings.blobs, timeout_s=10)
+    yield Bench(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000))
+    await records.close()
+    await blobs.close()
