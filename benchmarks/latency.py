@@ -9,7 +9,6 @@ worker at no particular point of its waiting. Bare: the same calls by one proces
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sys
 import time
@@ -22,8 +21,8 @@ from benchmarks.bare import Bare, bare_bus, bare_clients
 from benchmarks.figures import Figure, percentile
 from benchmarks.installation import Installation, run
 from benchmarks.jobs import new_noop_job
-from benchmarks.load import HttpConnection, get_request, upload_request
 from claimcheck import protocol, writes
+from claimcheck.client import AsyncClient
 from claimcheck.job import Run
 from claimcheck.settings import Settings
 from tests.stack.system import System
@@ -31,7 +30,6 @@ from tests.stack.system import System
 JOBS = 60
 FILE = b"nothing"
 PAUSE_S = (0.15, 0.35)
-POLL_S = 0.05
 MOST_MS = 60.0
 """Goal for the median."""
 
@@ -58,22 +56,17 @@ def measure(installation: Installation) -> list[Figure]:
 
 
 async def _waits_ms(system: System) -> list[float]:
-    async with HttpConnection(system.process_url) as process, HttpConnection(system.status_url) as status:
-        await _wait_ms(process, status)
-        return [await _wait_ms(process, status) for _ in range(JOBS)]
+    async with AsyncClient(system.process_url, system.status_url) as client:
+        await _wait_ms(client)
+        return [await _wait_ms(client) for _ in range(JOBS)]
 
 
-async def _wait_ms(process: HttpConnection, status: HttpConnection) -> float:
+async def _wait_ms(client: AsyncClient) -> float:
     """Submit one job, and wait until it has ended."""
     await asyncio.sleep(random.uniform(*PAUSE_S))
-    code, body = await process.ask(upload_request(len(FILE), FILE))
-    assert code == 202, body
-    request = get_request(f"/v1/jobs/{json.loads(body)['id']}")
-    while code == 202:
-        await asyncio.sleep(POLL_S)
-        code, body = await status.ask(request)
-    job = json.loads(body)
-    return 1000 * float(job["result"]["entered_at"] - datetime.fromisoformat(job["created_at"]).timestamp())
+    job = await client.wait((await client.submit(FILE, task="noop")).id)
+    assert job.result is not None, job
+    return 1000 * float(job.result["entered_at"] - job.created_at.timestamp())
 
 
 async def _bare_waits_ms(settings: Settings) -> list[float]:

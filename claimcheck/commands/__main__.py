@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from claimcheck.commands.arguments import add_client_commands
+
 INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
@@ -31,8 +33,14 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="get Node.js, Azurite and Whisper models where they are missing")
     setup.add_argument("--models", nargs="*", default=[], metavar="NAME", help="Whisper models, for example base")
     setup.set_defaults(command=_setup)
+    key = commands.add_parser("key", help="make an API key for a tenant, or for an operator")
+    for_whom = key.add_mutually_exclusive_group(required=True)
+    for_whom.add_argument("tenant", nargs="?", metavar="TENANT", help="whose jobs the key opens")
+    for_whom.add_argument("--operator", action="store_true", help="open operators' routes, and no tenant's jobs")
+    key.set_defaults(command=_key)
     schema = commands.add_parser("schema", help="print docs/schema.md: every stored, queued and answered format")
     schema.set_defaults(command=_schema)
+    add_client_commands(commands)
     return parser
 
 
@@ -61,6 +69,12 @@ def _setup(chosen: argparse.Namespace) -> int:
     from claimcheck.commands.setup import setup
 
     return setup(chosen.models)
+
+
+def _key(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.key import make_key
+
+    return make_key(chosen.tenant)
 
 
 def _schema(_: argparse.Namespace) -> int:

@@ -1,16 +1,18 @@
-"""A burst of submissions while each process and each emulator dies once: every 202 ends, once."""
+"""A burst of submissions while each process and each emulator dies once: every one becomes one job, which ends once."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
+from claimcheck.client import Client, Retry
 from tests.faults.conftest import RunScene, Scene
 from tests.stack.names import LOCK_S
+
+JOBS_EACH = 12  # Beside each calamity.
+AT_ONCE = 4
 
 
 @pytest.fixture(scope="module")
@@ -41,35 +43,29 @@ def calamities(scene: Scene) -> list[Callable[[], None]]:
     return [again("worker-1"), service_bus, again("status-api"), cosmos, again("process-api")]
 
 
-def submit(scene: Scene, number: int) -> str | None:
-    """The job's id if it was accepted; otherwise the client was told, or not answered."""
-    try:
-        answer = scene.client.post(b"%d" % number, options={"do": "read", "seconds": 0.2})
-    except httpx.TransportError:
-        return None
-    assert answer.status_code in (202, 503), answer.text
-    return str(answer.json()["id"]) if answer.status_code == 202 else None
+@pytest.mark.timeout(240)
+def test_every_submission_of_a_burst_becomes_one_job_that_succeeds_once_whatever_dies(scene: Scene) -> None:
+    made: dict[int, str] = {}
+    with (
+        Client(scene.system.process_url, scene.system.status_url, retry=Retry(attempts=20)) as client,
+        ThreadPoolExecutor(AT_ONCE) as clients,
+        ThreadPoolExecutor(1) as fate,
+    ):
 
+        def submit(number: int) -> str:
+            return client.submit(b"%d" % number, task="probe", options={"do": "read", "seconds": 0.2}).id
 
-@pytest.mark.timeout(180)
-def test_every_accepted_job_of_a_burst_succeeds_once_whatever_dies(scene: Scene) -> None:
-    accepted: dict[str, int] = {}
-    numbers = itertools.count()
-
-    def submit_some() -> None:
-        for number in itertools.islice(numbers, 6):
-            if (job_id := submit(scene, number)) is not None:
-                accepted[job_id] = number
-
-    with ThreadPoolExecutor(1) as fate:
-        for calamity in calamities(scene):
-            submit_some()
+        for turn, calamity in enumerate(calamities(scene)):
+            numbers = range(turn * JOBS_EACH, (turn + 1) * JOBS_EACH)
+            submitted = clients.map(submit, numbers)
             struck = fate.submit(calamity)
-            submit_some()
+            made.update(zip(numbers, submitted, strict=True))
             struck.result(timeout=60)
-    assert next(numbers) == 60
-    assert len(accepted) >= 30  # six before each calamity
-    for job_id, number in accepted.items():
+    assert "request.unavailable" in scene.system.logs("process-api"), "no calamity met a submission"
+    for number, job_id in made.items():
         job = scene.succeeded_once(job_id, deadline_s=4 * LOCK_S + 40)
         assert job["result"]["text"] == str(number)
+    # Whoever was not answered submitted again, with the same key: no job was made that nobody asked for.
+    assert {item["job_id"] for item in scene.stores.items("job")} == set(made.values())
+    assert len(made) == len(set(made.values())) == len(calamities(scene)) * JOBS_EACH
     scene.stores.until_empty(deadline_s=2 * LOCK_S + 10)

@@ -1,0 +1,112 @@
+"""The command line of the client: `submit`, `jobs`, `result`, `cancel`, `erase`. Loads no HTTP client to parse it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Command = Callable[[argparse.Namespace], int]
+
+NOT_INSTALLED = 2
+FORMAT = "txt, json, srt, vtt, ...; default: by the name of OUT, else txt, else json"
+
+
+def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the command line."""
+    _add_submit(commands.add_parser("submit", help="hand in a file; prints the job's id, or with --wait its result"))
+    jobs = commands.add_parser("jobs", help="list the jobs, newest first")
+    jobs.add_argument("--status", help="only jobs that are queued, running, succeeded, failed or cancelled")
+    jobs.add_argument("--task", help="only jobs of this task")
+    jobs.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most so many; default 20")
+    jobs.add_argument("--json", action="store_true", help="one JSON object per line")
+    _finish(jobs, _jobs)
+    result = commands.add_parser("result", help="print a job's result")
+    result.add_argument("id", metavar="ID", help="the job's id")
+    _add_output(result)
+    _finish(result, _result)
+    cancel = commands.add_parser("cancel", help="stop a job that has not ended")
+    cancel.add_argument("id", metavar="ID", help="the job's id")
+    _finish(cancel, _cancel)
+    erase = commands.add_parser("erase", help="stop a job and erase it, its file and its result")
+    erase.add_argument("id", metavar="ID", help="the job's id")
+    _finish(erase, _erase)
+
+
+def _add_submit(submit: argparse.ArgumentParser) -> None:
+    submit.add_argument("file", metavar="FILE", help="the file; - reads standard input")
+    submit.add_argument("--task", default="transcribe", help="what to do with it; default transcribe")
+    submit.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the task; may be repeated"
+    )
+    submit.add_argument("--options", metavar="JSON", help="the task's options as a JSON object")
+    submit.add_argument("--wait", action="store_true", help="wait for the end, and print the result")
+    submit.add_argument(
+        "--idempotency-key", metavar="KEY", help="the same key is the same job, however often it is submitted"
+    )
+    _add_output(submit)
+    _finish(submit, _submit)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", help=FORMAT)
+    parser.add_argument("-o", "--output", metavar="OUT", help="write the result to this file")
+
+
+def _finish(parser: argparse.ArgumentParser, command: Command) -> None:
+    parser.add_argument("--process-url", metavar="URL", help="default CLAIMCHECK_CLIENT__PROCESS_URL")
+    parser.add_argument("--status-url", metavar="URL", help="default CLAIMCHECK_CLIENT__STATUS_URL")
+    parser.set_defaults(command=_if_installed(command))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _if_installed(command: Command) -> Command:
+    """Say what to install where the client's packages are missing."""
+
+    def run(chosen: argparse.Namespace) -> int:
+        try:
+            return command(chosen)
+        except ModuleNotFoundError as missing:
+            package = (missing.name or "").partition(".")[0]
+            if package not in {"httpx", "httpcore", "rich"}:
+                raise
+            sys.stderr.write(f"{package} is not installed; pip install 'claimcheck[client]'\n")
+            return NOT_INSTALLED
+
+    return run
+
+
+def _submit(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.submit import submit
+
+    return submit(chosen)
+
+
+def _jobs(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.jobs import jobs
+
+    return jobs(chosen)
+
+
+def _result(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.result import result
+
+    return result(chosen)
+
+
+def _cancel(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.cancel import cancel
+
+    return cancel(chosen)
+
+
+def _erase(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.erase import erase
+
+    return erase(chosen)

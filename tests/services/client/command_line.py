@@ -1,0 +1,84 @@
+"""`claimcheck` as a process, with its output in files, in a pipe or on a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from claimcheck.settings import environment_for_child
+from tests.stack.components import ROOT
+
+LIMIT_S = 60
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Runs commands in a folder, with these variables."""
+
+    folder: Path
+    variables: Mapping[str, str]
+
+    def run(self, *arguments: str | Path, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run one to its end."""
+        done = subprocess.run(
+            self._command(arguments),
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=self._environment(variables),
+            timeout=LIMIT_S,
+            check=False,
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+        """Start one and leave it running; its input stays open."""
+        return subprocess.Popen(
+            self._command(arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self._environment(variables),
+            text=True,
+        )
+
+    def run_on_terminal(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Run one whose standard error is a terminal; its exit status, standard output, and what the terminal got."""
+        terminal, end = pty.openpty()
+        with subprocess.Popen(
+            self._command(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=end,
+            cwd=self.folder,
+            env=self._environment({"TERM": "xterm", "COLUMNS": "120"}),
+        ) as process:
+            os.close(end)
+            shown = _until_hung_up(terminal)
+            output, _ = process.communicate(timeout=LIMIT_S)
+        return process.returncode, output.decode(), shown.decode()
+
+    def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
+        return [sys.executable, "-m", "claimcheck.commands", *map(str, arguments)]
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        # Found also where it is not installed, from any folder.
+        return environment_for_child({"PYTHONPATH": str(ROOT), **self.variables, **variables})
+
+
+def _until_hung_up(terminal: int) -> bytes:
+    shown = b""
+    try:
+        while data := os.read(terminal, 4096):
+            shown += data
+    except OSError:  # Linux says so when the other end is closed.
+        pass
+    finally:
+        os.close(terminal)
+    return shown

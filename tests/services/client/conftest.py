@@ -1,0 +1,120 @@
+"""One system that asks for a key, and both clients of it: what one can do, the other can."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimcheck.client import AsyncClient, Client, Retry
+from claimcheck.web.access import key_hash
+from tests.conftest import RunSystem
+from tests.services.client.command_line import CommandLine
+from tests.stack.components import sample
+from tests.stack.names import NameStock
+from tests.stack.services import Services
+from tests.stack.stores import Stores
+from tests.stack.system import System
+
+LIMIT_BYTES = 2 * 1024 * 1024
+KEY, OTHERS_KEY = secrets.token_hex(16), secrets.token_hex(16)
+QUICK = Retry(attempts=4, first_s=0.05, longest_s=0.2, total_s=30.0)
+
+
+class Awaited:
+    """An AsyncClient whose calls are awaited here, so that a test reads the same for both clients."""
+
+    def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
+        self._client, self._runner = client, runner
+
+    def jobs(self, **query: Any) -> Iterator[Any]:
+        """All of them."""
+
+        async def listed() -> list[Any]:
+            return [job async for job in self._client.jobs(**query)]
+
+        return iter(self._runner.run(listed()))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+        return lambda *given, **named: self._runner.run(method(*given, **named))
+
+
+MakeClient = Callable[..., Any]
+"""A client of the kind that is tested, from the arguments of `Client`."""
+
+
+@pytest.fixture(scope="package")
+def stores(services: Services, name_stock: NameStock) -> Stores:
+    """What the system has stored."""
+    return Stores(services, name_stock.take())
+
+
+@pytest.fixture(scope="package")
+def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
+    """Both APIs and a worker; no test ends one of them."""
+    env = {
+        "CLAIMCHECK_WEB__KEYS": f'{{"{key_hash(KEY)}": "ours", "{key_hash(OTHERS_KEY)}": "theirs"}}',
+        "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
+        "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
+        "CLAIMCHECK_WORKER__SLOTS": "4",
+    }
+    with run_system(names=stores.names, env=env) as system:
+        yield system
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def make_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
+    """Makes clients of one kind, and closes them."""
+    with contextlib.ExitStack() as opened:
+        runner = opened.enter_context(asyncio.Runner())
+
+        def make(*addresses: str, **how: Any) -> Any:
+            given = {"retry": QUICK, **how}
+            if request.param == "Client":
+                return opened.enter_context(Client(*addresses, **given))
+            client = AsyncClient(*addresses, **given)
+            opened.callback(lambda: runner.run(client.close()))
+            return Awaited(client, runner)
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient, running: System) -> Any:
+    """A client of the system, with a key."""
+    return make_client(running.process_url, running.status_url, key=KEY)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Eleven seconds of speech, and the job that transcribed it."""
+
+    path: Path
+    job_id: str
+
+
+@pytest.fixture(scope="package")
+def recording(running: System) -> Recording:
+    """Handed in once."""
+    path = sample("fmt_jfk.wav")
+    with Client(running.process_url, running.status_url, key=KEY) as client:
+        job = client.wait(client.submit(path).id, timeout_s=60)
+    return Recording(path, job.id)
+
+
+@pytest.fixture
+def command_line(running: System, tmp_path: Path) -> CommandLine:
+    """`claimcheck`, told of the system by its environment."""
+    variables = {
+        "CLAIMCHECK_CLIENT__PROCESS_URL": running.process_url,
+        "CLAIMCHECK_CLIENT__STATUS_URL": running.status_url,
+        "CLAIMCHECK_CLIENT__KEY": KEY,
+    }
+    return CommandLine(tmp_path, variables)
