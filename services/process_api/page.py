@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from claimcheck.languages import WHISPER_LANGUAGES
@@ -24,6 +26,7 @@ def add_page(app: FastAPI, settings: WebSettings, *, models: Sequence[str] = ())
         return {
             "status_url": settings.status_url,
             "max_upload_bytes": settings.max_upload_bytes,
+            "needs_key": bool(settings.keys),
             "tasks": sorted(catalogue()),
             "languages": sorted(WHISPER_LANGUAGES),
             "models": list(models),
@@ -51,6 +54,12 @@ class _Page(StaticFiles):
             (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-cache"),
         ]
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        # Starlette would redirect `/js/..` to an address made of the Host header.
+        if path == "." and not scope["path"].endswith("/"):
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:

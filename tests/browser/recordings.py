@@ -25,8 +25,8 @@ def tone(path: Path, seconds: float = 6.0) -> Path:
 
 
 def no_recording(path: Path) -> Path:
-    """A text that calls itself otherwise by its name."""
-    path.write_text("This is a text and no recording.\n" * 20)
+    """A file that only its name calls something. Its content is no text either, which would be refused at once."""
+    path.write_bytes(b"\0 This is no recording.\n" * 20)
     return path
 
 

@@ -7,9 +7,9 @@ import os
 import secrets
 import signal
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,10 +18,10 @@ from claimcheck import writes
 from claimcheck.job import End, Job, ResultItem, ResultRef, Run, Status, Upload, new_job
 from claimcheck.records import Records
 from claimcheck.settings import Settings
+from claimcheck.web.access import DEFAULT_TENANT
 from tests.stack.services import Services
 from tests.stack.system import System
 
-TENANT = "default"
 TTL_S = 3600
 
 T = TypeVar("T")
@@ -35,12 +35,15 @@ def finished(coroutine: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(frozen=True)
 class Site:
-    """Both APIs and one worker, which takes files up to `limit_bytes`."""
+    """Both APIs and perhaps a worker. Jobs made here are `tenant`'s; `limit_bytes`, where set, bounds files."""
 
     system: System
     services: Services
     settings: Settings
-    limit_bytes: int
+    tenant: str = DEFAULT_TENANT
+    limit_bytes: int = 0
+    proxy_port: int = 0
+    """A page that comes from this port of the machine may call both APIs."""
 
     @property
     def url(self) -> str:
@@ -68,65 +71,78 @@ class Site:
 
     def succeeded(self, result: dict[str, Any], *, name: str = "talk.wav") -> str:
         """The id of a job that ended with this result, written as a worker writes it."""
-        return finished(self._end(Status.SUCCEEDED, name, result=result))
+        return finished(self._ended(Status.SUCCEEDED, name, result=result))
 
     def failed(self, error: dict[str, Any], *, name: str = "talk.wav") -> str:
         """The id of a job that failed with this problem."""
-        return finished(self._end(Status.FAILED, name, error=error))
+        return finished(self._ended(Status.FAILED, name, error=error))
+
+    def fail(self, job_id: str, error: dict[str, Any]) -> None:
+        """End this queued job with this problem."""
+        finished(self._fail(job_id, error))
 
     def queued(self, *, age_s: float = 0, attempt: int = 1, due_in_s: float | None = None) -> str:
         """The id of a job without a message, so that it stays as it is: created `age_s` ago, due in `due_in_s`."""
         now = datetime.now(UTC)
         due_at = now + timedelta(seconds=due_in_s) if due_in_s is not None else None
-        job = _job("talk.wav", now - timedelta(seconds=age_s))
+        job = self._job("talk.wav", now - timedelta(seconds=age_s))
         return finished(self._create(job.model_copy(update={"attempt": attempt, "due_at": due_at})))
 
     def running(self, *, progress: float) -> str:
         """The id of a job that somebody runs and never ends."""
         now = datetime.now(UTC)
         run = Run(sequence_number="1", owner=secrets.token_hex(8), started_at=now, progress=progress)
-        job = _job("talk.wav", now)
+        job = self._job("talk.wav", now)
         return finished(self._create(job.model_copy(update={"status": Status.RUNNING, "run": run})))
 
     async def _create(self, job: Job) -> str:
-        records = Records(self.settings.records, timeout_s=10)
-        try:
+        async with self._records() as records:
             return (await records.create_job(job)).job_id
-        finally:
-            await records.close()
 
-    async def _end(self, status: Status, name: str, **how: dict[str, Any]) -> str:
-        now = datetime.now(UTC)
+    async def _ended(self, status: Status, name: str, **how: dict[str, Any]) -> str:
+        async with self._records() as records:
+            job = await records.create_job(self._job(name, datetime.now(UTC)))
+            await self._end(records, job, status, **how)
+            return job.job_id
+
+    async def _fail(self, job_id: str, error: dict[str, Any]) -> None:
+        async with self._records() as records:
+            job = await records.read(self.tenant, job_id)
+            assert isinstance(job, Job)
+            await self._end(records, job, Status.FAILED, error=error)
+
+    async def _end(self, records: Records, job: Job, status: Status, **how: dict[str, Any]) -> None:
+        now, where = datetime.now(UTC), (self.tenant, job.job_id)
         owner, item = secrets.token_hex(8), f"result:{secrets.token_hex(8)}"
+        await records.write(*where, writes.take(job, Run(sequence_number="1", owner=owner, started_at=now), now))
+        if "error" in how:
+            end = End(at=now, error=how["error"])
+            await records.write(*where, writes.end_by_runner(owner, status, end, TTL_S, now))
+        else:
+            kept = ResultItem(id=item, tenant=self.tenant, job_id=job.job_id, result=how["result"], ttl=TTL_S)
+            end = End(at=now, result=ResultRef(item=item))
+            await records.write_with(kept, writes.end_by_runner(owner, status, end, TTL_S, now))
+
+    @asynccontextmanager
+    async def _records(self) -> AsyncIterator[Records]:
         records = Records(self.settings.records, timeout_s=10)
         try:
-            job = await records.create_job(_job(name, now))
-            where = (TENANT, job.job_id)
-            await records.write(*where, writes.take(job, Run(sequence_number="1", owner=owner, started_at=now), now))
-            if "error" in how:
-                end = End(at=now, error=how["error"])
-                await records.write(*where, writes.end_by_runner(owner, status, end, TTL_S, now))
-            else:
-                kept = ResultItem(id=item, tenant=TENANT, job_id=job.job_id, result=how["result"], ttl=TTL_S)
-                end = End(at=now, result=ResultRef(item=item))
-                await records.write_with(kept, writes.end_by_runner(owner, status, end, TTL_S, now))
-            return job.job_id
+            yield records
         finally:
             await records.close()
 
-
-def _job(name: str, now: datetime) -> Job:
-    return new_job(
-        tenant=TENANT,
-        job_id=str(uuid.uuid4()),
-        task="transcribe",
-        options={},
-        upload=Upload(blob="none", name=name, media_type="audio/wav", size_bytes=352_044, sha256="0" * 64),
-        stage="whole",
-        epoch=secrets.token_hex(8),
-        now=now,
-        deadline_at=now + timedelta(hours=1),
-    )
+    def _job(self, name: str, now: datetime) -> Job:
+        return new_job(
+            tenant=self.tenant,
+            job_id=str(uuid.uuid4()),
+            task="transcribe",
+            options={},
+            upload=Upload(blob="none", name=name, media_type="audio/wav", size_bytes=352_044, sha256="0" * 64),
+            stage="whole",
+            epoch=secrets.token_hex(8),
+            now=now,
+            deadline_at=now + timedelta(hours=1),
+        )
 
 
 def transcript(*texts: str, every_s: float = 2.0, warnings: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
-from playwright.sync_api import expect
+import httpx
+from playwright.sync_api import Request, Response, expect
 
 from tests.browser import recordings
 from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
+from tests.stack.waiting import until
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -40,25 +43,46 @@ def test_a_503_is_shown_and_asked_again_when_it_says(visitor: Visitor) -> None:
     assert 5 <= wait_s <= 10
 
     expect(visitor.connection).to_be_hidden()
-    refused, after = visitor.polls()[-2:]
-    answer = refused.response()
-    assert answer is not None
+    refused, answer, after = _refusal(visitor)
     assert answer.headers["retry-after"] == str(wait_s)
     waited_ms = after.timing["startTime"] - (refused.timing["startTime"] + refused.timing["responseEnd"])
     assert waited_ms >= wait_s * 1000 - 100
     assert "503" in visitor.complaints.pop()
 
 
+def _refusal(visitor: Visitor) -> tuple[Request, Response, Request]:
+    """The last poll that was answered with 503, its answer, and the next poll."""
+    polls = visitor.polls()
+    answered = [(poll, answer, after) for poll, after in pairwise(polls) if (answer := poll.response())]
+    return [found for found in answered if found[1].status == 503][-1]
+
+
 def test_a_queued_job_is_asked_for_again_after_the_time_its_answer_names(visitor: Visitor) -> None:
+    visitor.does_not_wait()
     visitor.page.clock.install(time=datetime.now(UTC))
     visitor.open(visitor.site.queued(age_s=200))  # a tenth of its age: Retry-After 20 or 21
     visitor.sees("Queued")
+    until(lambda: len(visitor.polls()) == 2, "the page has asked the API to wait, in vain")
     visitor.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
 
     visitor.page.clock.run_for(15_000)
-    assert len(visitor.polls()) == 1
+    assert len(visitor.polls()) == 2
     with visitor.page.expect_request(f"{visitor.site.system.status_url}/**"):
         visitor.page.clock.run_for(7_000)
+
+
+def test_the_end_of_a_job_shows_at_once_since_the_api_holds_its_answer_back(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.open(visitor.site.queued(age_s=200))  # Retry-After 20 or 21
+    until(lambda: visitor.polls()[-1].headers.get("prefer") == "wait=20", "the page asks the API to wait")
+    held = visitor.polls()[-1]
+
+    cancelled = httpx.post(f"{visitor.site.url}/v1/jobs/{visitor.ticket_number}/cancel")
+    assert cancelled.status_code == httpx.codes.OK
+    expect(visitor.stamp).to_have_text("Cancelled", timeout=5_000)
+    answer = held.response()
+    assert answer is not None
+    assert answer.headers["preference-applied"] == "wait=20"
+    assert visitor.polls()[-1] is held
 
 
 def test_a_running_job_shows_attempt_and_progress(visitor: Visitor) -> None:

@@ -14,6 +14,14 @@ from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
 
 HOSTILE = "<img src=x onerror='window.ran=true'>"
+REVERSED = "talk\u202egpj.wav"
+SHOWN = {
+    'say "hi".wav': 'say "hi".wav',
+    "<script>window.ran=true.wav": "<script>window.ran=true.wav",
+    "\u0634\u0631\u0643\u0629 talk.wav": "\u0634\u0631\u0643\u0629 talk.wav",
+    "talk\u202evaw.exe.wav": "talkvaw.exe.wav",  # the mark reverses what follows it
+    "new\nline.wav": "newline.wav",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +45,38 @@ def test_a_hostile_file_name_is_text_in_the_form_on_the_ticket_and_in_the_list(
     expect(visitor.page.locator("#name")).to_have_text(f"{HOSTILE}.wav")
     visitor.page.get_by_role("button", name="Hand in another").click()
     expect(visitor.page.locator("#recent-jobs")).to_contain_text(HOSTILE)
+
+
+@pytest.mark.parametrize(("given", "name"), SHOWN.items())
+def test_a_strange_file_name_is_the_same_text_wherever_it_is_shown(
+    visitor: Visitor, tmp_path: Path, given: str, name: str
+) -> None:
+    visitor.open()
+    visitor.hand_in(recordings.silence(tmp_path / given))
+    visitor.sees("Ready")
+
+    assert visitor.page.locator("#name").text_content() == name
+    assert visitor.page.title() == f"Ready: {name}"
+    visitor.page.get_by_role("button", name="Delete", exact=True).click()
+    assert visitor.page.locator("#erase-name").text_content() == name
+    visitor.page.keyboard.press("Escape")
+    visitor.page.get_by_role("button", name="Hand in another").click()
+    assert visitor.page.locator("#recent-jobs a").text_content() == name
+    visitor.page.locator("#recent-jobs a").click()
+    visitor.sees("Ready")
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download TXT").click()
+    assert Path(download.value.suggested_filename).suffix == ".txt"
+
+
+def test_marks_of_direction_in_a_name_turn_nothing_but_the_name(visitor: Visitor) -> None:
+    visitor.open(visitor.site.succeeded(transcript("Good evening."), name=REVERSED))
+    visitor.sees("Ready")
+    visitor.page.get_by_role("button", name="Delete", exact=True).click()
+
+    isolating = ["isolate", "plaintext", "isolate-override"]
+    for place in ("#name", "#erase-name"):
+        assert visitor.page.locator(place).evaluate("(node) => getComputedStyle(node).unicodeBidi") in isolating
 
 
 def test_a_hostile_transcript_is_text(visitor: Visitor) -> None:

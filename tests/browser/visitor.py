@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, expect
 
 from tests.browser.site import Site
 
@@ -12,10 +12,13 @@ ENDS_S = 60  # tiny.en on one shared core needs a few seconds; its first job als
 
 
 class Visitor:
-    """One page in a browser of its own. `complaints` are console errors, `requests` what was asked of whom."""
+    """One page in a browser of its own. `complaints` are console errors, `requests` what was asked of whom.
+
+    `home` is where the page comes from; a test may set another way to the same system.
+    """
 
     def __init__(self, page: Page, site: Site) -> None:
-        self.page, self.site = page, site
+        self.page, self.site, self.home = page, site, site.url
         self.requests: list[Request] = []
         self.complaints: list[str] = []
         page.on("request", lambda request: self.requests.append(request))  # it marks its handlers, so no builtin
@@ -24,8 +27,16 @@ class Visitor:
 
     def open(self, job_id: str | None = None) -> None:
         """Open the page, or a job's ticket in it, and wait until it is drawn."""
-        self.page.goto(f"{self.site.url}/" + (f"#job={job_id}" if job_id else ""))
+        self.page.goto(f"{self.home}/" + (f"#job={job_id}" if job_id else ""))
         expect(self.page.locator("#ticket" if job_id else "#hand-in")).to_be_visible()
+
+    def does_not_wait(self) -> None:
+        """From now on something between page and status API drops the wish to wait, as old proxies do."""
+
+        def drop(route: Route) -> None:
+            route.continue_(headers={name: value for name, value in route.request.headers.items() if name != "prefer"})
+
+        self.page.route(f"{self.site.system.status_url}/**", drop)
 
     def choose(self, path: Path) -> None:
         """Choose a file in the form."""
@@ -73,11 +84,12 @@ class Visitor:
 
     def polls(self) -> list[Request]:
         """Every question about a job so far."""
+        self.page.evaluate("null")  # the browser's news arrive only during a call
         return [request for request in self.requests if request.url.startswith(self.site.system.status_url)]
 
     def strangers(self) -> list[str]:
         """What was asked of anyone but the two APIs; the player's own file is nobody's."""
-        ours = (self.site.url, self.site.system.status_url, "blob:")
+        ours = (self.home, self.site.system.status_url, "blob:")
         return [request.url for request in self.requests if not request.url.startswith(ours)]
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -33,6 +33,7 @@ function options() {
 }
 
 function choose(file) {
+  say(byId("news"), "");
   const reason = file ? refusal(file, limitBytes) : "";
   chosen = reason ? null : file;
   byId("chosen").replaceChildren(...(file ? description(file) : invitation()));

@@ -12,7 +12,8 @@ export function remember(job) {
   store([{ id: job.id, name: job.file.name, at: job.created_at }, ...others].slice(0, MOST));
 }
 
-function forget(id) {
+/** Take a ticket off the list. */
+export function forget(id) {
   store(stored().filter((entry) => entry.id !== id));
   showRecent();
 }

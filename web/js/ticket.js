@@ -18,6 +18,7 @@ export function blankTicket(id, name = "") {
   stamp("looking", "…");
   showProgress(undefined);
   showProblem("problem", null);
+  showProblem("action-problem", null);
   showButtons({});
   clocks = { sinceMs: null, untilMs: null, nextMs: null };
 }
@@ -28,8 +29,16 @@ export function showUpload(file, share) {
   say(byId("facts"), size(file.size));
   showProgress(share);
   say(byId("status"), share < 1 ? "Sending the file." : "The file is sent. Waiting for the ticket.");
+  if (share > 0) say(byId("connection"), "");
   clocks.sinceMs ??= Date.now();
   showClocks();
+}
+
+/** The upload broke off with this Problem and begins anew in `pauseS` seconds; `which`: for example "2 of 6". */
+export function showBreak(problem, pauseS, which) {
+  showProgress(0);
+  say(byId("status"), "");
+  say(byId("connection"), `${problem.title}. Trying again in ${Math.ceil(pauseS)} s (try ${which}).`);
 }
 
 /** The job as the API shows it. */
@@ -56,15 +65,17 @@ export function showTrouble(problem) {
   stamp("failed", "No ticket");
   byId("progress").hidden = true;
   say(byId("status"), "");
+  say(byId("connection"), "");
   showProblem("problem", problem);
   clocks.untilMs = Date.now();
 }
 
-/** `again`: what "Try again" does; `stop`: what "Stop the upload" does. A button without an action is not there. */
-export function showButtons({ again = null, stop = null }) {
-  Object.assign(byId("again"), { hidden: again === null, onclick: again });
-  Object.assign(byId("stop"), { hidden: stop === null, onclick: stop });
-  byId("another").hidden = stop !== null;
+/** What each button does: "Try again", "Stop the upload", "Cancel", "Delete". One without an action is not there. */
+export function showButtons(actions) {
+  for (const id of ["again", "stop", "cancel", "erase"]) {
+    Object.assign(byId(id), { hidden: !actions[id], onclick: actions[id] ?? null });
+  }
+  byId("another").hidden = Boolean(actions.stop);
 }
 
 function statusOf(job) {
@@ -73,7 +84,7 @@ function statusOf(job) {
   }
   if (job.status === "running") return "A worker is on it.";
   if (job.status === "succeeded") return "The transcript is ready.";
-  return job.status === "cancelled" ? "The job was cancelled." : "";
+  return job.status === "cancelled" ? "The job was cancelled. Nothing was transcribed." : "";
 }
 
 /** `share` undefined: under way, nobody knows (yet) how far. */

@@ -1,8 +1,10 @@
 /** The transcript: segments that seek, their highlight while the recording plays, downloads. */
 
 import { byId, element, say } from "./dom.js";
+import { download } from "./download.js";
 import { clock, language } from "./format.js";
 import { showPlayer } from "./player.js";
+import { showProblem } from "./problem.js";
 
 const SMOOTH = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
 
@@ -12,7 +14,8 @@ const CLOSE_S = 0.05; // a player that was sent to 7.52 s may report 7.519
 export function showTranscript(job, file) {
   const { result } = job;
   say(byId("transcript-facts"), facts(result).join(", "));
-  byId("downloads").replaceChildren(...Object.entries(job.result_urls ?? {}).map(download));
+  byId("downloads").replaceChildren(...Object.entries(job.result_urls ?? {}).map(([format, url]) => download(format, url)));
+  showProblem("download-problem", null);
   showWarnings(result.warnings.filter((warning) => warning.slug !== "no-speech"));
   const rows = result.segments.map(segmentRow);
   const list = byId("segments");
@@ -29,12 +32,6 @@ function facts(result) {
   const share = sure !== null && sure < 1 ? ` (${Math.round(sure * 100)} %)` : "";
   const spoken = result.language ? [`${language(result.language)}${share}`] : [];
   return [...spoken, clock(result.duration_s), `model ${result.model}`];
-}
-
-function download([format, url]) {
-  const link = element("a", { href: url, className: "button" }, format.toUpperCase());
-  link.setAttribute("aria-label", `Download ${format.toUpperCase()}`);
-  return link;
 }
 
 function showWarnings(warnings) {

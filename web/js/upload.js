@@ -1,15 +1,47 @@
-/** Send a file and get its job. XMLHttpRequest, since fetch tells nothing about the progress of an upload. */
+/** Send a file and get its job, over a connection that may break. XMLHttpRequest: fetch tells nothing of progress. */
 
+import { withKey } from "./key.js";
+import { backOffS, pause } from "./patience.js";
 import { Problem, parsed, problemIn, seconds } from "./problem.js";
+
+const TRIES = 6; // with the pauses between them about half a minute, for a train in a tunnel
+const LONGEST_PAUSE_S = 60; // whoever is told to come back later than this decides himself
+const BROKEN = 0;
+const MAY_PASS = new Set([BROKEN, 408, 429, 502, 503, 504]);
+
+/** What makes a hand-in one hand-in, however often it is sent: the same key never makes a second job. */
+export function handInKey() {
+  if (crypto.randomUUID) return crypto.randomUUID(); // Only in secure contexts: https or localhost.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 /**
  * Resolves to `{job, waitS}`, the accepted job and the seconds until it may be polled. Rejects with a Problem, or with
- * the signal's reason. `onProgress` gets the share that was sent, 0 to 1.
+ * the signal's reason. `onProgress` gets the share that was sent, 0 to 1, from 0 again in each try; `onBreak` the
+ * Problem of a try, the seconds until the next one, and which of how many it will be.
  */
-export function upload(file, options, { signal, onProgress }) {
+export async function upload(handIn, { signal, onProgress, onBreak }) {
+  for (let tried = 1; ; tried += 1) {
+    onProgress(0);
+    try {
+      return await withKey((authorization) => send(handIn, authorization, { signal, onProgress }), signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      const pauseS = cause.retryAfterS ? cause.retryAfterS * (1 + Math.random() / 4) : backOffS(tried);
+      if (tried === TRIES || !MAY_PASS.has(cause.status) || pauseS > LONGEST_PAUSE_S) throw cause;
+      onBreak(cause, pauseS, `${tried + 1} of ${TRIES}`);
+      await pause(pauseS, signal);
+    }
+  }
+}
+
+/** One try. Rejects with a Problem, with status 0 if the connection broke. */
+function send({ file, options, key }, authorization, { signal, onProgress }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/jobs");
+    const headers = { ...authorization, "Idempotency-Key": `"${key}"` };
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       const retryAfter = request.getResponseHeader("Retry-After");
@@ -17,7 +49,8 @@ export function upload(file, options, { signal, onProgress }) {
       if (job) return resolve({ job, waitS: seconds(retryAfter) ?? 1 });
       return reject(problemIn(request.responseText, request.status, retryAfter));
     };
-    request.onerror = () => reject(new Problem("The upload broke off", "the connection was lost before a ticket came"));
+    const broken = new Problem("The upload broke off", "the connection was lost before a ticket came");
+    request.onerror = () => reject(broken);
     request.onabort = () => reject(signal.reason);
     signal.addEventListener("abort", () => request.abort(), { once: true });
     request.send(form(file, options));

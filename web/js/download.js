@@ -1,0 +1,42 @@
+/** A result as a file. A link cannot carry a key: with one the page fetches the file and hands it to the browser. */
+
+import { call } from "./api.js";
+import { element } from "./dom.js";
+import { hasKey } from "./key.js";
+import { Problem, showProblem } from "./problem.js";
+
+const KEPT_MS = 60_000; // a browser that asks where to put the file reads it after the answer
+
+/** The link, or the button, for a result in this format. */
+export function download(format, url) {
+  const label = format.toUpperCase();
+  const made = hasKey()
+    ? element("button", { type: "button", className: "button", onclick: () => fetched(url) }, label)
+    : element("a", { href: url, className: "button" }, label);
+  made.setAttribute("aria-label", `Download ${label}`);
+  return made;
+}
+
+async function fetched(url) {
+  showProblem("download-problem", null);
+  try {
+    const response = await call(url);
+    const file = await response.blob();
+    save(file, nameIn(response.headers.get("Content-Disposition") ?? ""));
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    showProblem("download-problem", cause);
+  }
+}
+
+function save(file, name) {
+  const url = URL.createObjectURL(file);
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}
+
+/** The file name that the API chose (RFC 6266); it is always encoded there. */
+function nameIn(disposition) {
+  const [, encoded] = /filename\*=UTF-8''([^;]+)/.exec(disposition) ?? [];
+  return encoded ? decodeURIComponent(encoded) : "transcript";
+}

@@ -1,0 +1,35 @@
+/** End a job before its time: cancel it, or erase everything that is stored of it. */
+
+import { call } from "./api.js";
+import { ask } from "./dialog.js";
+import { byId } from "./dom.js";
+
+const GONE = 404;
+const TOO_LATE = 409;
+
+/** The cancelled job; null if it had ended before. Rejects with a Problem, or with the signal's reason. */
+export async function cancelJob(id, signal) {
+  try {
+    const response = await call(`/v1/jobs/${id}/cancel`, { method: "POST", signal });
+    return await response.json();
+  } catch (cause) {
+    if (cause.status === TOO_LATE) return null;
+    throw cause;
+  }
+}
+
+/** Whether the visitor wants the job erased. Rejects with the signal's reason. */
+export async function wantsErased(job, signal) {
+  byId("erase-name").textContent = job.file.name || "a recording without a name";
+  byId("erase-running").hidden = job.ended_at !== undefined;
+  return (await ask(byId("erase-dialog"), signal)) === "erase";
+}
+
+/** Erase it; one that is gone already is fine. Rejects with a Problem, or with the signal's reason. */
+export async function eraseJob(id, signal) {
+  try {
+    await call(`/v1/jobs/${id}`, { method: "DELETE", signal });
+  } catch (cause) {
+    if (cause.status !== GONE) throw cause;
+  }
+}
