@@ -110,9 +110,10 @@ class HttpConnection:
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
 
-def get_request(path: str) -> bytes:
+def get_request(path: str, headers: Mapping[str, str] | None = None) -> bytes:
     """A GET as bytes."""
-    return f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode()
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    return f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n{lines}\r\n".encode()
 
 
 def upload_request(size_bytes: int, content: bytes = b"") -> bytes:
@@ -128,6 +129,14 @@ def upload_request(size_bytes: int, content: bytes = b"") -> bytes:
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
     return start + head + (content + UPLOAD_END if content else b"")
+
+
+def raw_upload_request(size_bytes: int) -> bytes:
+    """The start of a POST whose body is the file, for the task `noop`."""
+    return (
+        "POST /v1/jobs?task=noop HTTP/1.1\r\nHost: benchmark\r\n"
+        f"Content-Type: application/octet-stream\r\nContent-Length: {size_bytes}\r\n\r\n"
+    ).encode()
 
 
 UPLOAD_END = f"\r\n--{BOUNDARY}--\r\n".encode()

@@ -21,7 +21,7 @@ from benchmarks.cpu import CpuMeter
 from benchmarks.figures import Figure, Rounds
 from benchmarks.installation import Installation, run
 from benchmarks.load import UPLOAD_END, HttpConnection, upload_request
-from claimcheck.blobs import STAGED_AT_ONCE
+from claimcheck.blobs.writing import STAGED_AT_ONCE
 from claimcheck.settings import Settings
 from tests.stack.system import System
 

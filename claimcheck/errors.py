@@ -3,7 +3,7 @@
     ClaimcheckError
     ├── RequestRefused              change the request
     │   ├── MalformedRequest            400
-    │   │   ├── MalformedUpload             not multipart, no file part, no end
+    │   │   ├── MalformedUpload             no boundary, no file part, no end, an unknown part
     │   │   ├── InvalidOptions              options are no JSON object, or break the task's schema
     │   │   ├── InputNotTaken               an input that the task has no use for
     │   │   ├── UnknownTask
@@ -13,13 +13,16 @@
     │   ├── JobNotFound                 404
     │   ├── FormatNotAvailable          406
     │   ├── UploadTooSlow               408
+    │   ├── HeadersTooSlow              408
     │   ├── JobHasNoResult              409   it failed or was cancelled
     │   ├── JobHasEnded                 409   too late to cancel
     │   ├── IdempotencyKeyErased        409
     │   ├── UploadTooLarge              413
+    │   ├── TargetTooLong               414
     │   ├── UnsupportedMedia            415
     │   ├── IdempotencyKeyReused        422   the same key with another request
-    │   └── TooManyUploads              429   the same request may work later
+    │   ├── TooManyUploads              429   the same request may work later
+    │   └── HeadersTooLarge             431   chunk extensions and trailers too
     ├── DependencyUnavailable       503, the same request may work later
     │   ├── BlobsUnavailable
     │   ├── QueueUnavailable
@@ -70,6 +73,8 @@ class ClaimcheckError(Exception):
     slug: ClassVar[str] = ""
     title: ClassVar[str] = ""
     status: ClassVar[int] = 500
+    example: ClassVar[str] = ""
+    """A detail as the API's description shows it; every error that is an answer has one."""
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -95,108 +100,151 @@ class MalformedRequest(RequestRefused):
     """The request breaks the contract."""
 
     slug, title, status = "malformed-request", "The request is malformed", 400
+    example = "limit is '0'; 1 to 100 is expected"
 
 
 class MalformedUpload(MalformedRequest):
     """The multipart body is not one, has no file, or ends too early."""
 
     slug, title = "malformed-upload", "The upload is malformed"
+    example = "the form has no part named 'file' with a file in it"
 
 
 class InvalidOptions(MalformedRequest):
     """The options are not what the task declares."""
 
     slug, title = "invalid-options", "The options are invalid"
+    example = "language: 'english' is no language code; for example 'en' is"
 
 
 class InputNotTaken(MalformedRequest):
     """The task takes no input of this kind."""
 
     slug, title = "input-not-taken", "The task does not take this input"
+    example = "transcribe takes a file; input.text is taken by no task of this installation"
 
 
 class UnknownTask(MalformedRequest):
     """No task of that name is installed."""
 
     slug, title = "unknown-task", "The task is unknown"
+    example = "task is 'transcript'; known: transcribe"
 
 
 class EmptyUpload(MalformedRequest):
     """The file has no bytes."""
 
     slug, title = "empty-upload", "The file is empty"
+    example = "the file has 0 bytes; at least 1 is expected"
 
 
 class Unauthenticated(RequestRefused):
-    """No API key came along, or one that opens nothing here."""
+    """No API key came along, or one that opens nothing here. `fault`: RFC 6750's code for it; empty if none came."""
 
     slug, title, status = "unauthenticated", "An API key is needed", 401
+    example = "the API key is unknown"
+
+    def __init__(self, detail: str, *, fault: str = "") -> None:
+        super().__init__(detail)
+        self.fault = fault
 
 
 class OperatorsOnly(RequestRefused):
     """The route needs an operator's key."""
 
     slug, title, status = "operators-only", "An operator key is needed", 403
+    example = "the API key is not an operator's"
 
 
 class JobNotFound(RequestRefused):
     """Unknown, foreign, erased or malformed id: the four look the same."""
 
     slug, title, status = "job-not-found", "There is no such job", 404
+    example = "there is no job with this id; it may have expired"
 
 
 class FormatNotAvailable(RequestRefused):
     """The task does not offer its result in that format."""
 
     slug, title, status = "format-not-available", "The result has no such format", 406
+    example = "format is 'docx'; transcribe has json, txt, srt, vtt"
 
 
 class UploadTooSlow(RequestRefused):
     """The body stopped arriving, or trickles."""
 
     slug, title, status = "upload-too-slow", "The upload is too slow", 408
+    example = "3 bytes came in 30 s; at least 4,096 are expected"
+
+
+class HeadersTooSlow(RequestRefused):
+    """The request line and headers do not end."""
+
+    slug, title, status = "headers-too-slow", "The headers are too slow", 408
+    example = "the headers took longer than the limit of 20 s"
 
 
 class JobHasNoResult(RequestRefused):
     """The job ended without a result."""
 
     slug, title, status = "job-has-no-result", "The job ended without a result", 409
+    example = "the job is failed"
 
 
 class JobHasEnded(RequestRefused):
     """The job succeeded or failed before it could be cancelled."""
 
     slug, title, status = "job-has-ended", "The job has ended already", 409
+    example = "the job is succeeded; only a queued or running one can be cancelled"
 
 
 class IdempotencyKeyErased(RequestRefused):
     """The job that this key made was erased; its key stays taken until the deadline has passed."""
 
     slug, title, status = "idempotency-key-erased", "The job of this idempotency key was erased", 409
+    example = "the job that this key made was erased"
 
 
 class UploadTooLarge(RequestRefused):
     """The file is larger than this installation takes."""
 
     slug, title, status = "upload-too-large", "The file is too large", 413
+    example = "the file is 2,310 MB; the limit is 2,048 MB"
+
+
+class TargetTooLong(RequestRefused):
+    """The request line alone is longer than all headers together may be."""
+
+    slug, title, status = "target-too-long", "The request target is too long", 414
+    example = "the request line is over the limit of 32,768 bytes"
 
 
 class UnsupportedMedia(RequestRefused):
     """The task does not take this kind of content."""
 
     slug, title, status = "unsupported-media", "The media type is not supported", 415
+    example = "the file is image/png; transcribe takes audio/*, video/*"
 
 
 class IdempotencyKeyReused(RequestRefused):
     """The key came before with another file, task or options."""
 
     slug, title, status = "idempotency-key-reused", "The idempotency key was used for another request", 422
+    example = "this key came with another file; a key stands for one request"
 
 
 class TooManyUploads(RequestRefused):
     """The tenant has as many uploads under way as it may; the same request may work later."""
 
     slug, title, status = "too-many-uploads", "Too many uploads at once", 429
+    example = "100 uploads are under way; the limit is 100"
+
+
+class HeadersTooLarge(RequestRefused):
+    """Headers, or what a chunked body brings besides its chunks, are too long."""
+
+    slug, title, status = "headers-too-large", "The headers are too large", 431
+    example = "request line and headers are over the limit of 32,768 bytes"
 
 
 class DependencyUnavailable(ClaimcheckError):
@@ -209,12 +257,14 @@ class BlobsUnavailable(DependencyUnavailable):
     """Blob Storage cannot be reached or is busy."""
 
     slug, title = "storage-unavailable", "The storage is unavailable"
+    example = "Blob Storage did not answer within 30 s"
 
 
 class QueueUnavailable(DependencyUnavailable):
     """Service Bus cannot be reached or is busy. `refused` is true if the message is certainly not on the queue."""
 
     slug, title = "queue-unavailable", "The queue is unavailable"
+    example = "Service Bus did not answer within 3 s"
 
     def __init__(self, detail: str, *, refused: bool = False) -> None:
         super().__init__(detail)
@@ -225,6 +275,7 @@ class RecordsUnavailable(DependencyUnavailable):
     """Cosmos DB cannot be reached or is busy. The write may or may not have happened."""
 
     slug, title = "records-unavailable", "The job records are unavailable"
+    example = "Cosmos DB did not answer within 3 s"
 
 
 class WriteRefused(ClaimcheckError):

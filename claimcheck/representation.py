@@ -19,6 +19,7 @@ from claimcheck.job import At, Job, Status
 from claimcheck.tasks import Task
 
 VERSION: Final = 1
+CACHING: Final = "private, no-cache"  # Ask again each time; and no shared cache, which would not know whose job it is.
 LONGEST_POLL_S = 30  # A client that waits for an hour-long job should neither hammer nor sleep through its end.
 
 
@@ -92,6 +93,23 @@ class JobView(BaseModel):
     """Why it failed: a problem object (RFC 9457)."""
 
 
+class OperationError(BaseModel):
+    """Why an operation failed."""
+
+    code: str
+    """The end of the problem's type."""
+    message: str
+
+
+class OperationView(BaseModel):
+    """A job as a status monitor after the Microsoft REST guidelines."""
+
+    id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+    resourceLocation: str
+    error: OperationError | None = None
+
+
 def view(
     job: Job, *, task: Task | None, urls: Urls, now: datetime, result: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -128,19 +146,19 @@ def retry_after_s(job: Job, *, now: datetime, poll_s: int) -> int:
     return max(poll_s, min(LONGEST_POLL_S, math.ceil(wait_s)))
 
 
+def addresses(job: Job, urls: Urls) -> dict[str, str]:
+    """Where the job is found, as headers of the answer to its submission."""
+    return {"Location": urls.job(job.job_id), "Operation-Location": urls.operation(job.job_id)}
+
+
 def accepted(job: Job, body: Mapping[str, Any], *, urls: Urls, poll_s: int) -> Answer:
     """The answer to a submission."""
-    headers = {
-        "Location": urls.job(job.job_id),
-        "Operation-Location": urls.operation(job.job_id),
-        "Retry-After": str(poll_s),
-    }
-    return Answer(202, body, headers)
+    return Answer(202, body, {**addresses(job, urls), "Retry-After": str(poll_s)})
 
 
 def polled(job: Job, body: Mapping[str, Any], *, now: datetime, poll_s: int) -> Answer:
     """202 with Retry-After until the job has ended, then 200."""
-    headers = {"ETag": validator(job), "Cache-Control": "no-cache"}
+    headers = {"ETag": validator(job), "Cache-Control": CACHING}
     if job.ended:
         return Answer(200, body, headers)
     return Answer(202, body, {**headers, "Retry-After": str(retry_after_s(job, now=now, poll_s=poll_s))})
@@ -162,7 +180,7 @@ def is_current(job: Job, if_none_match: str) -> bool:
     return bool(known & {"*", job.etag})
 
 
-_OPERATION = {
+_OPERATION: Final[Mapping[Status, Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]]] = {
     Status.QUEUED: "NotStarted",
     Status.RUNNING: "Running",
     Status.SUCCEEDED: "Succeeded",
@@ -173,13 +191,12 @@ _OPERATION = {
 
 def operation(job: Job, *, urls: Urls, now: datetime, poll_s: int) -> Answer:
     """The job as a status monitor (Microsoft REST API Guidelines, "Long-running operations"): always 200."""
-    body: dict[str, Any] = {
-        "id": job.job_id,
-        "status": _OPERATION[job.status],
-        "resourceLocation": urls.job(job.job_id),
-    }
-    if job.end and job.end.error:
-        body["error"] = {"code": job.end.error["type"].rpartition(":")[2], "message": job.end.error["detail"]}
+    problem = job.end.error if job.end else None
+    error = OperationError(code=problem["type"].rpartition(":")[2], message=problem["detail"]) if problem else None
+    shown = OperationView(
+        id=job.job_id, status=_OPERATION[job.status], resourceLocation=urls.job(job.job_id), error=error
+    )
+    body = shown.model_dump(exclude_none=True)
     if job.ended:
         return Answer(200, body)
     return Answer(200, body, {"Retry-After": str(retry_after_s(job, now=now, poll_s=poll_s))})

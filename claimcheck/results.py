@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from claimcheck.blobs import Blobs
-from claimcheck.errors import BlobMissing, JobNotFound, RecordMissing
+from claimcheck.errors import BlobMissing, RecordMissing
 from claimcheck.job import Job, ResultRef
 from claimcheck.records import Records
+from claimcheck.web.finding import no_such_job
 
 
 class Results:
@@ -26,7 +27,7 @@ class Results:
         try:
             return await self._read(job, where)
         except (RecordMissing, BlobMissing) as cause:
-            raise JobNotFound("the job and its result have expired") from cause
+            raise no_such_job() from cause
 
     async def _read(self, job: Job, where: ResultRef) -> dict[str, Any]:
         if where.item is not None:

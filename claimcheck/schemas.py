@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from claimcheck import job, messages, representation
+from claimcheck import job, listing, messages, representation
 from claimcheck.transcript import TranscribeOptions, Transcript
 
 
@@ -31,6 +31,7 @@ SCHEMAS = (
     Schema("Part item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `part:{stage}:{number}`", job.PartItem),
     Schema("Message", messages.VERSION, "Service Bus, body of every message", messages.Message),
     Schema("Job over HTTP", representation.VERSION, "both APIs, a job in an answer", representation.JobView),
+    Schema("Jobs over HTTP", representation.VERSION, "status API, `GET /v1/jobs`", listing.JobListView),
     Schema("Options of `transcribe`", 1, "both APIs, `options`", TranscribeOptions),
     Schema("Result of `transcribe`", 1, "both APIs, `result`; the result item or its blob", Transcript),
 )

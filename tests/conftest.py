@@ -83,7 +83,9 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
     """Run the product: `with run_system(workers=2, env={...}) as system:`; it is ready inside, and gone after."""
 
     @contextmanager
-    def run(*, workers: int = 1, env: Mapping[str, str] | None = None, names: Names | None = None) -> Iterator[System]:
+    def run(
+        *, workers: int = 1, keepers: int = 0, env: Mapping[str, str] | None = None, names: Names | None = None
+    ) -> Iterator[System]:
         names = names or name_stock.take()
         _provision(services.settings(names))
         own = {
@@ -92,7 +94,7 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
             "PYTHONPATH": str(ROOT / "tests" / "plugin"),
         }
         variables = {**services.variables(names), **own, **(env or {})}
-        system = System(tmp_path_factory.mktemp("system"), variables, workers=workers)
+        system = System(tmp_path_factory.mktemp("system"), variables, workers=workers, keepers=keepers)
         try:
             system.start()
             yield system

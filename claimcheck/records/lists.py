@@ -1,37 +1,21 @@
 """Records by query: a tenant's jobs, newest first, and the keeper's tombstones.
 
 A prefix query over several physical partitions is only concatenated by the SDK. So each range is asked for its first
-k, and we merge; the answer of every range is already in order.
+k, and we sort what they say.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from azure.cosmos.aio import ContainerProxy
 
-from claimcheck.job import Job, Status, Tombstone, timestamp
+from claimcheck.job import Job, Tombstone, timestamp
+from claimcheck.listing import Position, Wanted
 from claimcheck.records.connection import Connection
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a page ends: its last job's `created_at` and id. Text order of both together is list order, reversed."""
-
-    created_at: datetime
-    job_id: str
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which of a tenant's jobs; None: all."""
-
-    status: Status | None = None
-    task: str | None = None
 
 
 class Lists:
@@ -43,21 +27,28 @@ class Lists:
     async def jobs(self, tenant: str, wanted: Wanted, *, limit: int, after: Position | None) -> list[Job]:
         """Up to `limit` jobs, newest first, of those behind `after`. Raises RecordsUnavailable."""
         text, parameters = _query(tenant, wanted, limit=limit, after=after)
-        async with self._connection.call() as container:
-            answers = [
-                [
-                    Job.model_validate(row)
-                    async for row in container.query_items(text, parameters=parameters, feed_range=r)
-                ]
-                async for r in _ranges(container, tenant)
-            ]
-        newest_first = heapq.merge(*answers, key=lambda job: (timestamp(job.created_at), job.job_id), reverse=True)
-        return list(newest_first)[:limit]
 
-    async def tombstones(self, *, erased_before: datetime) -> list[Tombstone]:
-        """Tombstones whose second erase is due, of every tenant; only the keeper asks across tenants."""
-        text = "SELECT * FROM c WHERE c.kind = 'tombstone' AND c.swept = false AND c.erased_at < @at"
-        parameters: list[dict[str, object]] = [{"name": "@at", "value": timestamp(erased_before)}]
+        async def of_range(container: ContainerProxy, feed_range: dict[str, Any]) -> list[Job]:
+            rows = container.query_items(text, parameters=parameters, feed_range=feed_range)
+            return [Job.model_validate(row) async for row in rows]
+
+        async with self._connection.call() as container:
+            ranges = await _ranges(container, tenant)
+            answers = await asyncio.gather(*(of_range(container, feed_range) for feed_range in ranges))
+        found = [job for answer in answers for job in answer]
+        # Sorted, not merged: a range that has just been split answers in two pieces.
+        return sorted(found, key=lambda job: (timestamp(job.created_at), job.job_id), reverse=True)[:limit]
+
+    async def tombstones(self, *, erased_before: datetime, limit: int) -> list[Tombstone]:
+        """Up to `limit` tombstones of each range, of every tenant, whose second erase is due.
+
+        Only the keeper asks across tenants.
+        """
+        text = "SELECT TOP @limit * FROM c WHERE c.kind = 'tombstone' AND c.swept = false AND c.erased_at < @at"
+        parameters: list[dict[str, object]] = [
+            {"name": "@limit", "value": limit},
+            {"name": "@at", "value": timestamp(erased_before)},
+        ]
         async with self._connection.call() as container:
             return [
                 Tombstone.model_validate(row)
@@ -78,18 +69,18 @@ def _query(tenant: str, wanted: Wanted, *, limit: int, after: Position | None) -
     if after is not None:
         conditions.append("(c.created_at < @at OR (c.created_at = @at AND c.job_id < @id))")
         values |= {"@at": timestamp(after.created_at), "@id": after.job_id}
-    where = " AND ".join(conditions)
-    text = f"SELECT TOP @limit * FROM c WHERE {where} ORDER BY c.created_at DESC, c.job_id DESC"
+    # The tenant is one value, so it orders nothing; with it the composite index serves filter and order together, and
+    # no job of another tenant is looked at.
+    order = "c.tenant DESC, c.created_at DESC, c.job_id DESC"
+    text = f"SELECT TOP @limit * FROM c WHERE {' AND '.join(conditions)} ORDER BY {order}"
     return text, [{"name": name, "value": value} for name, value in values.items()]
 
 
-async def _ranges(container: ContainerProxy, tenant: str) -> AsyncIterator[dict[str, Any]]:
+async def _ranges(container: ContainerProxy, tenant: str) -> Sequence[dict[str, Any]]:
     """The physical partitions that may hold jobs of the tenant: the one that holds them all if there is one."""
     own = await container.feed_range_from_partition_key([tenant])
     every = [feed_range async for feed_range in container.read_feed_ranges()]
     for feed_range in every:
         if await container.is_feed_range_subset(feed_range, own):
-            yield feed_range
-            return
-    for feed_range in every:
-        yield feed_range
+            return [feed_range]
+    return every

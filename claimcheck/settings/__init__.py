@@ -1,7 +1,8 @@
 """The settings of every program; the only reader of the environment.
 
 A setting is `CLAIMCHECK_<GROUP>__<FIELD>`, for example `CLAIMCHECK_SPEECH__MODEL=small`. They are read once, at start;
-a bad value ends the program with the field's name, the value and what is allowed.
+a bad value ends the program with the field's name and what is allowed. The value is not shown: with it goes its whole
+group, and that may hold a secret.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ __all__ = [
 class Settings(BaseSettings):
     """Everything a program of Claimcheck can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_", env_nested_delimiter="__", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CLAIMCHECK_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()

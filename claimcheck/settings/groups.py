@@ -3,6 +3,7 @@ or too high does."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,7 +14,8 @@ from claimcheck.messages import NAME
 MIB = 1024 * 1024
 
 
-KeyHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+KEY_HASH = r"^[0-9a-f]{64}$"
+KeyHash = Annotated[str, Field(pattern=KEY_HASH)]
 TenantName = Annotated[str, Field(pattern=NAME)]
 
 
@@ -79,6 +81,18 @@ class WebSettings(Group):
     reference_task: str = ""
     """Task of `POST /api/process`; empty: by content."""
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _keys_are_hashed(cls, keys: object) -> object:
+        # Before the pattern is tried, whose error would name what was given: perhaps the key itself.
+        wrong = [name for name in keys if not re.fullmatch(KEY_HASH, str(name))] if isinstance(keys, dict) else []
+        if wrong:
+            raise ValueError(
+                f"{len(wrong)} of the names in web.keys are no SHA-256 in hexadecimal (64 characters of 0-9a-f);"
+                " `claimcheck key` makes one"
+            )
+        return keys
+
     @field_validator("process_url", "status_url")
     @classmethod
     def _without_slash_at_the_end(cls, url: str) -> str:
@@ -101,8 +115,12 @@ class BlobSettings(Group):
     container: str = "claimcheck"
     """Container of uploads and results."""
     block_bytes: int = Field(default=4 * MIB, ge=64 * 1024, le=64 * MIB)
-    """Bytes per staged block. One upload holds up to three in memory: two being staged, and one that fills. A blob has
-    at most 50,000 blocks."""
+    """Bytes per staged block; each upload may hold one in memory. Lower: more requests to storage, and 50,000 blocks
+    are the most that a blob may have. Higher: more memory per upload."""
+    staged_blocks: int = Field(default=16, ge=0)
+    """Blocks in memory besides those, of all uploads of one process together: they travel to storage while their
+    uploads fill the next. Lower: an upload stops receiving more often while its block travels. Higher: more memory for
+    little, since two per upload keep a connection busy."""
 
     @model_validator(mode="after")
     def _has_an_account(self) -> Self:
@@ -186,17 +204,21 @@ class WorkerSettings(Group):
 
 
 class KeeperSettings(Group):
-    """The keeper: one small process that is always on."""
+    """The keeper: one small process that is always on. Two do no harm, and everything twice."""
 
     sweep_s: float = Field(default=300.0, gt=0)
-    """Seconds between two sweeps. Each costs a listing of the new blobs and one read (2 RU) for each of them."""
+    """Seconds between two sweeps. Each costs a listing of every blob (one request for 1,000) and a read (2 RU) of the
+    record of each new one."""
     full_sweep_s: float = Field(default=24 * 3600.0, gt=0)
-    """Seconds between two sweeps that look at old blobs too: those of jobs that have expired."""
-    orphan_age_s: float = Field(default=900.0, gt=0)
-    """Age in seconds from which a blob without a record is deleted. A record follows its upload within seconds; too
-    low would delete under a slow request's hands."""
+    """Seconds between two sweeps that read the records of old blobs too: those of jobs that have expired."""
+    orphan_age_s: float = Field(default=900.0, ge=1)
+    """Age in seconds from which a blob without a record is deleted. A record follows its upload within four minutes at
+    the very worst; too low would delete under a slow request's hands."""
     erase_again_s: float = Field(default=600.0, gt=0)
     """Seconds after an erase until the second one: longer than a lease, so that no worker still writes."""
+    reads_per_s: float = Field(default=50.0, gt=0)
+    """Records that a sweep reads in a second, at 2 RU each. At 50 a full sweep of a million blobs takes six hours;
+    more of them take more of the throughput that requests live on."""
 
 
 class SpeechSettings(Group):

@@ -24,7 +24,7 @@ class LocalSettings(BaseSettings):
     cosmos_port: int = Field(default=8081, ge=1, le=65535)
     """Port of the Cosmos DB emulator."""
     worker_port: int = Field(default=8010, ge=1, le=65535)
-    """Health port of the first worker; each further worker has the next one."""
+    """Health port of the first worker; each further worker has the next one, and the keeper the one after them."""
     speech_workers: int = Field(default=1, ge=0, le=64)
     """Speech workers. Each takes one core and about 400 MB with the model `base`; 0: jobs wait."""
     ready_timeout_s: float = Field(default=60.0, gt=0)

@@ -1,7 +1,7 @@
 """`python -m services.process_api`: serve until SIGTERM."""
 
-from claimcheck.serving import serve
 from claimcheck.settings import settings
+from claimcheck.web.serving import serve
 from services.process_api.app import create_app
 
 if __name__ == "__main__":

@@ -8,15 +8,23 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from claimcheck.access import Access
+from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
 from claimcheck.health import Check, Health
 from claimcheck.messaging import Queues
 from claimcheck.records import Records
+from claimcheck.results import Results
 from claimcheck.settings import Settings
 from claimcheck.tasks import QueueKind, catalogue
 from claimcheck.web import add_cors, add_error_handlers, health_routes
+from claimcheck.web.access import Access
+from claimcheck.web.answering import Answers
+from claimcheck.web.openapi import describe, operation_id
+from claimcheck.web.waiting import Waiting
 from services.process_api.accept import Intake
+from services.process_api.admission import Admission
+from services.process_api.ending import Endings, ending_routes
+from services.process_api.operators import operator_routes
 from services.process_api.page import add_page
 from services.process_api.routes import submission_routes
 from services.process_api.submission import Submissions
@@ -26,24 +34,40 @@ def create_app(settings: Settings) -> FastAPI:
     """The application; it connects when it starts, not when it is made."""
     timeout_s = settings.web.dependency_timeout_s
     records = Records(settings.records, timeout_s=timeout_s)
-    blobs = Blobs(settings.blobs, timeout_s=settings.web.block_timeout_s)
+    uploads = Blobs(settings.blobs, timeout_s=settings.web.block_timeout_s)
+    blobs = Blobs(settings.blobs, timeout_s=timeout_s)
     queues = Queues(settings.queue, timeout_s=timeout_s)
     health = Health({"records": records.ping, "storage": blobs.ping, "queue": _first_queues(queues)})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as opened:
-            for client in (blobs, records, queues):
+            for client in (uploads, blobs, records, queues):
                 opened.push_async_callback(client.close)
             await opened.enter_async_context(health.watching())
             yield
 
-    app = FastAPI(title="Claimcheck process API", version="1", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Claimcheck process API",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
+    describe(app, "Hand in a file, get a claim ticket at once. Where a job stands, the status API says.")
+    app.state.stopping = health.stopping
     add_error_handlers(app)
     add_cors(app, settings.web)
     app.include_router(health_routes(health))
-    access, intake = Access(settings.web), Intake(settings.job, blobs, records, queues)
-    app.include_router(submission_routes(Submissions(settings, access, intake), settings.web))
+    access, intake = Access(settings.web), Intake(settings.job, uploads, records, Announcer(records, queues))
+    admission = Admission(settings.web.uploads_per_tenant)
+    submissions = Submissions(settings, access, intake, admission)
+    answers = Answers(Results(records, blobs), settings.web)
+    waiting = Waiting(records, limit=settings.web.waiters, stopping=app.state.stopping)
+    app.include_router(submission_routes(submissions, settings.web, answers, waiting))
+    app.include_router(operator_routes(access, admission))
+    app.include_router(ending_routes(Endings(settings, access, records, blobs)))
     add_page(app, settings.web, models=settings.speech.models)
     return app
 

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from claimcheck.access import Access
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
 from claimcheck.records import Records
+from claimcheck.results import Results
 from claimcheck.settings import Settings
 from claimcheck.web import add_cors, add_error_handlers, health_routes
-from services.status_api.routes import Jobs, job_routes
+from claimcheck.web.access import Access
+from claimcheck.web.answering import Answers
+from claimcheck.web.openapi import describe, operation_id
+from claimcheck.web.waiting import Waiting
+from services.status_api.routes import Jobs, job_routes, list_route
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,9 +35,21 @@ def create_app(settings: Settings) -> FastAPI:
             await opened.enter_async_context(health.watching())
             yield
 
-    app = FastAPI(title="Claimcheck status API", version="1", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Claimcheck status API",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
+    describe(app, "Where a job stands, and its result. Files are handed in at the process API.")
     add_error_handlers(app)
     add_cors(app, settings.web)
     app.include_router(health_routes(health))
-    app.include_router(job_routes(Jobs(settings, Access(settings.web), records, blobs)))
+    app.state.stopping = health.stopping
+    waiting = Waiting(records, limit=settings.web.waiters, stopping=app.state.stopping)
+    jobs = Jobs(Access(settings.web), records, Answers(Results(records, blobs), settings.web), waiting)
+    app.include_router(list_route(jobs))
+    app.include_router(job_routes(jobs))
     return app

@@ -12,10 +12,17 @@ from tests.architecture.source import ROOT, files, imports, imports_under
 
 SERVICES = ("services.process_api", "services.status_api", "services.worker")
 MODELS = ("faster_whisper", "ctranslate2", "av", "numpy", "onnxruntime", "huggingface_hub", "services.worker")
+# What `pip install claimcheck[client]` need not start for a script that hands a file in.
+NOT_FOR_CLIENTS = (
+    *("services", "azure", "fastapi", "starlette", "uvicorn", "aiohttp", "uvloop", "multipart", "pydantic_settings"),
+    *("claimcheck.settings", "claimcheck.blobs", "claimcheck.messaging", "claimcheck.records", *MODELS),
+)
 
 PURE = {
     *(f"claimcheck.{name}" for name in ("job", "messages", "protocol", "pipeline", "failures", "representation")),
     *(f"claimcheck.{name}" for name in ("errors", "transcript", "writes", "settlements", "languages", "tasks")),
+    *(f"claimcheck.{name}" for name in ("listing", "preferences", "idempotency")),
+    "claimcheck.sweeping",
 }
 IMPURE = (
     *("azure", "fastapi", "starlette", "uvicorn", "aiohttp", "httpx", "psutil"),
@@ -24,7 +31,10 @@ IMPURE = (
 )
 
 SDK_IMPORTERS = {
-    "azure.storage": {"claimcheck/blobs.py", "claimcheck/commands/up/provision.py"},
+    "azure.storage": {
+        *(f"claimcheck/blobs/{name}.py" for name in ("__init__", "calls", "listing", "writing")),
+        "claimcheck/commands/up/provision.py",
+    },
     "azure.servicebus": {
         f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "probing", "receiving", "sending")
     },
@@ -100,6 +110,23 @@ def test_no_other_azure_service_is_imported_unnoticed() -> None:
 @pytest.mark.parametrize("program", ["services.process_api.app", "services.status_api.app"])
 def test_an_api_loads_no_model_not_even_indirectly(program: str) -> None:
     script = f"import sys, {program}; print(*(name for name in {MODELS!r} if name in sys.modules))"
+
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
+
+
+def test_the_client_loads_no_service_and_no_sdk_not_even_indirectly() -> None:
+    script = f"import sys, claimcheck.client; print(*(name for name in {NOT_FOR_CLIENTS!r} if name in sys.modules))"
+
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
+
+
+def test_the_keeper_loads_no_model_no_handler_and_no_media_library() -> None:
+    unwanted = (*(name for name in MODELS if name != "services.worker"), "services.worker.handlers")
+    script = f"import sys, services.worker.keeper.keeper; print(*(n for n in {unwanted!r} if n in sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 

@@ -54,6 +54,14 @@ class Client:
         """Whatever `GET /v1/jobs/{id}` answers."""
         return self.status.get(f"/v1/jobs/{job_id}")
 
+    def cancel(self, job_id: str) -> httpx.Response:
+        """Whatever `POST /v1/jobs/{id}/cancel` answers."""
+        return self.process.post(f"/v1/jobs/{job_id}/cancel")
+
+    def erase(self, job_id: str) -> httpx.Response:
+        """Whatever `DELETE /v1/jobs/{id}` answers."""
+        return self.process.delete(f"/v1/jobs/{job_id}")
+
     def job(self, job_id: str) -> Body:
         """The job as it is now."""
         body: Body = self.get(job_id).json()

@@ -15,11 +15,17 @@ _given: set[int] = set()
 
 def free_port() -> int:
     """A port on loopback, never the same one twice."""
+    return free_ports(1)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row, none of which was given away before."""
     while True:
-        port = random.choice(_RANGE)
-        if port not in _given and not _taken(port):
-            _given.add(port)
-            return port
+        first = random.choice(_RANGE)
+        ports = range(first, first + count)
+        if _given.isdisjoint(ports) and not any(map(_taken, ports)):
+            _given.update(ports)
+            return first
 
 
 def _taken(port: int) -> bool:

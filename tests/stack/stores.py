@@ -49,6 +49,12 @@ class Stores:
         with self._container() as container:
             container.delete_blob(name)
 
+    def leave_blob(self, name: str) -> str:
+        """Store a blob that no record names; its name."""
+        with self._container() as container:
+            container.upload_blob(name, b"left")
+        return name
+
     def items(self, kind: str) -> list[Item]:
         """Every item of a kind: `job`, `result`, `part`."""
         with self._records() as records:
@@ -63,6 +69,11 @@ class Stores:
         """The job item. Raises CosmosResourceNotFoundError."""
         with self._records() as records:
             return dict(records.read_item("job", partition_key=["default", job_id]))
+
+    def delete_record(self, job_id: str) -> None:
+        """Delete the job item, as its TTL does."""
+        with self._records() as records:
+            records.delete_item("job", partition_key=["default", job_id])
 
     def results_of(self, job_id: str) -> list[str]:
         """Names of a job's results, in records and in blobs; a job that ended once has one."""

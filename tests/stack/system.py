@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -61,10 +61,10 @@ class Program:
 
 
 class System:
-    """Both APIs and `workers` workers. Names: process-api, status-api, worker-1, worker-2, ..."""
+    """Both APIs, speech workers and keepers. Names: process-api, status-api, worker-1, worker-2, ..., keeper-1, ..."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str], *, workers: int, roles: Iterable[str] = ()) -> None:
-        """`folder` takes logs and scratch; `variables` is the environment of every program; `roles` default speech."""
+    def __init__(self, folder: Path, variables: Mapping[str, str], *, workers: int, keepers: int = 0) -> None:
+        """`folder` takes logs and scratch; `variables` is the environment of every program."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         process_port, status_port = free_port(), free_port()
@@ -80,8 +80,10 @@ class System:
             "process-api": self._api("process-api", self.process_url),
             "status-api": self._api("status-api", self.status_url),
         }
-        for number, role in enumerate([*(roles or ["speech"] * workers)], start=1):
-            self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", role)
+        for number in range(1, workers + 1):
+            self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", "speech")
+        for number in range(1, keepers + 1):
+            self.programs[f"keeper-{number}"] = self._worker(f"keeper-{number}", "keeper")
 
     def start(self, *names: str) -> None:
         """Start these programs, or all, and wait until each is ready."""

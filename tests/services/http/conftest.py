@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,20 @@ def client(running: System) -> Iterator[Client]:
 def recording() -> Path:
     """Eleven seconds of speech."""
     return sample("fmt_jfk.wav")
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A system whose jobs stay queued, its client and its stores."""
+
+    system: System
+    client: Client
+    stores: Stores
+
+
+@pytest.fixture(scope="package")
+def idle(run_system: RunSystem, services: Services, name_stock: NameStock) -> Iterator[Idle]:
+    """Both APIs without a worker."""
+    names = name_stock.take()
+    with run_system(names=names, workers=0) as system, Client(system.process_url, system.status_url) as client:
+        yield Idle(system, client, Stores(services, names))

@@ -1,4 +1,4 @@
-"""claimcheck/blobs.py against Azurite: a missing container is an outage, never a missing blob."""
+"""claimcheck/blobs against Azurite: a missing container is an outage, never a missing blob."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.stack.system import System
 
 
 def test_monitor_is_200_throughout_and_says_where_the_resource_is(client: Client, running: System) -> None:
-    answer = client.post(options={"seconds": 0.5})
+    answer = client.post(options={"seconds": 2})
     monitor, job_id = answer.headers["operation-location"], answer.json()["id"]
     first = client.status.get(monitor)
     assert first.status_code == 200
@@ -42,6 +42,15 @@ def test_monitor_of_a_failed_job_has_a_code_and_a_message(client: Client) -> Non
     answer = client.status.get(f"/v1/operations/{job_id}")
     assert (answer.status_code, answer.json()["status"]) == (200, "Failed")
     assert answer.json()["error"] == {"code": "media-unreadable", "message": "the probe was told to refuse"}
+
+
+def test_monitor_of_a_cancelled_job_says_so(client: Client) -> None:
+    job_id = client.submit(options={"seconds": 30})
+    assert client.cancel(job_id).status_code == 200
+    answer = client.status.get(f"/v1/operations/{job_id}")
+    assert (answer.status_code, answer.json()["status"]) == (200, "Canceled")
+    assert "retry-after" not in answer.headers
+    assert "error" not in answer.json()
 
 
 @pytest.fixture
@@ -82,3 +91,14 @@ def test_poller_of_azure_core_raises_what_a_failed_job_says(
     with pytest.raises(HttpResponseError, match="the probe was told to refuse"):
         poller.result(timeout=30)
     assert poller.status() == "Failed"
+
+
+def test_poller_of_azure_core_ends_with_a_cancelled_job(
+    azure: PipelineClient[HttpRequest, Any], running: System, client: Client
+) -> None:
+    started = post(azure, running, '{"seconds": 30}')
+    poller: LROPoller[Any] = LROPoller(azure, started, body, LROBasePolling(timeout=0.2))
+    client.cancel(started.http_response.json()["id"])
+    with pytest.raises(HttpResponseError, match=r"(?i)canceled"):
+        poller.result(timeout=30)
+    assert poller.status() == "Canceled"

@@ -83,19 +83,15 @@ def test_fields_may_come_in_any_order(client: Client, parts: tuple[str, ...]) ->
     assert (answer.status_code, answer.json()["task"]) == (202, "probe")
 
 
-def test_field_without_a_meaning_is_ignored(client: Client) -> None:
-    body = form(field("comment", "hello"), field("task", "probe"), FILE)
-    assert client.process.post("/v1/jobs", content=body, headers={"Content-Type": FORM}).status_code == 202
-
-
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("../../etc/passwd", "../../etc/passwd"),
+        ("../../etc/passwd", "passwd"),
         ("C:\\recordings\\talk.wav", "talk.wav"),
-        ('a "quoted" name.wav', "a %22quoted%22 name.wav"),  # as browsers write it
+        ('a "quoted" name.wav', 'a "quoted" name.wav'),
         ("Gespräch 面接 🎙.wav", "Gespräch 面接 🎙.wav"),
-        ("a" * 300, "a" * 255),
+        ("a" * 10_240, "a" * 255),
+        ("משל\u202e3pm.exe", "משל3pm.exe"),
     ],
 )
 def test_file_name_is_data_and_never_a_path(client: Client, stores: Stores, name: str, shown: str) -> None:
@@ -105,17 +101,25 @@ def test_file_name_is_data_and_never_a_path(client: Client, stores: Stores, name
     assert re.fullmatch(rf"uploads/default/{body['id']}/[0-9a-f]+", blob)
 
 
-@pytest.mark.parametrize("name", ["a\0b.wav", "a\nSet-Cookie: b.wav", "a\t\x1b[31mb\x7f.wav", "\u202e\u2028.wav", "\0"])
-def test_control_characters_in_a_file_name_do_no_harm(client: Client, name: str) -> None:
-    """They are shown as they came, and encoded where a header says them."""
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\0b.wav", "ab.wav"),
+        ("a\nSet-Cookie: b.wav", "aSet-Cookie: b.wav"),
+        ("a\t\x1b[31mb\x7f.wav", "a[31mb.wav"),
+        ("\u202e\u2028b.wav", "b.wav"),
+        ("\0", ""),
+    ],
+)
+def test_control_characters_in_a_file_name_are_left_out(client: Client, name: str, shown: str) -> None:
     file = FILE.replace("a.txt", name)
     answer = client.process.post("/v1/jobs", content=form(field("task", "probe"), file), headers={"Content-Type": FORM})
-    assert (answer.status_code, answer.json()["file"]["name"]) == (202, name)
+    assert (answer.status_code, answer.json()["file"]["name"]) == (202, shown)
     job = client.until_ended(answer.json()["id"])
-    assert (job["status"], job["file"]["name"]) == ("succeeded", name)
+    assert (job["status"], job["file"]["name"]) == ("succeeded", shown)
     download = client.status.get(job["result_urls"]["json"])
     assert download.status_code == 200
-    assert quote(name.removesuffix(".wav")) in download.headers["content-disposition"]
+    assert quote(shown.removesuffix(".wav")) in download.headers["content-disposition"]
     assert "set-cookie" not in download.headers
 
 

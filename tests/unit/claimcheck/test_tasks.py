@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from claimcheck.errors import InputNotTaken
 from claimcheck.tasks import Stage, Task, catalogue
 
 LONGEST = "a" * 40
@@ -60,6 +62,16 @@ def test_negative_window_is_refused() -> None:
 def test_stages_that_lead_to_an_end_are_taken(stages: list[tuple[str, int]]) -> None:
     made: Any = task(*[stage(name, window) for name, window in stages])
     assert [(s.name, s.window) for s in made.stages] == stages
+
+
+def test_task_takes_a_file_unless_it_says_otherwise() -> None:
+    task(stage()).check_input("file")
+    with pytest.raises(InputNotTaken, match="text came; paint takes file"):
+        task(stage()).check_input("text")
+    texts = replace(task(stage()), inputs=("text",))
+    texts.check_input("text")
+    with pytest.raises(InputNotTaken, match="file came; paint takes text"):
+        texts.check_input("file")
 
 
 def test_every_installed_task_is_named_as_it_is_found() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import random
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,28 +17,33 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from claimcheck.errors import PROBLEM_TYPE, ClaimcheckError, DependencyUnavailable
+from claimcheck.errors import PROBLEM_TYPE, ClaimcheckError, DependencyUnavailable, Unauthenticated
 from claimcheck.health import Health
 from claimcheck.representation import Answer
 from claimcheck.settings import WebSettings
+from claimcheck.web.openapi import PROBLEM_MEDIA_TYPE
 
 log = logging.getLogger(__name__)
 
-PROBLEM_MEDIA_TYPE = "application/problem+json"
-EXPOSED_HEADERS = ("Location", "Operation-Location", "Retry-After", "ETag", "Content-Disposition")
+EXPOSED_HEADERS = (
+    *("Location", "Operation-Location", "Retry-After", "ETag", "Link", "Content-Disposition"),
+    *("Preference-Applied", "WWW-Authenticate"),
+)
 BUSY_RETRY_AFTER_S = 5
 
 
-def response(answer: Answer) -> Response:
-    """An answer as the framework sends it."""
+def response(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer as the framework sends it; `headers` come on top."""
+    together = {**answer.headers, **(headers or {})}
     if answer.status == 304:
-        return Response(status_code=304, headers=dict(answer.headers))
-    return JSONResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+        return Response(status_code=304, headers=together)
+    return JSONResponse(answer.body, status_code=answer.status, headers=together)
 
 
 def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
-    """A problem document (RFC 9457). 503 says when to come back, with jitter, so that not everyone comes at once."""
-    retry = {"Retry-After": str(BUSY_RETRY_AFTER_S + random.randint(0, BUSY_RETRY_AFTER_S))} if status == 503 else None
+    """A problem document (RFC 9457). 429 and 503 say when to come back, with jitter: not everyone at once."""
+    retry_after_s = BUSY_RETRY_AFTER_S + random.randint(0, BUSY_RETRY_AFTER_S)
+    retry = {"Retry-After": str(retry_after_s)} if status in (429, 503) else None
     body = {"type": PROBLEM_TYPE + slug, "title": title, "status": status, "detail": detail, **extra}
     return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=retry)
 
@@ -49,7 +55,10 @@ def add_error_handlers(app: FastAPI) -> None:
     async def _ours(request: Request, error: ClaimcheckError) -> Response:
         if isinstance(error, DependencyUnavailable):
             log.warning("request.unavailable", extra={"path": request.url.path, "detail": error.detail})
-        return problem(error.status, error.slug, error.title, error.detail, **error.extra)
+        answer = problem(error.status, error.slug, error.title, error.detail, **error.extra)
+        if isinstance(error, Unauthenticated):
+            answer.headers["WWW-Authenticate"] = challenge(error.fault)
+        return answer
 
     @app.exception_handler(HTTPException)
     async def _frameworks(request: Request, error: HTTPException) -> Response:
@@ -68,6 +77,11 @@ def add_error_handlers(app: FastAPI) -> None:
     async def _unexpected(request: Request, error: Exception) -> Response:
         log.error("request.failed", exc_info=error, extra={"path": request.url.path})
         return problem(500, "internal-error", "An internal error", "The error is logged; try again later.")
+
+
+def challenge(fault: str) -> str:
+    """What a 401 asks for (RFC 6750, 3). `fault` is its error code; without any key there is none to tell."""
+    return f'Bearer realm="claimcheck", error="{fault}"' if fault else 'Bearer realm="claimcheck"'
 
 
 def add_cors(app: FastAPI, settings: WebSettings) -> None:
@@ -96,6 +110,9 @@ def check_host(settings: WebSettings) -> None:
     )
 
 
+_READINESS: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "object", "required": ["status"]}}}}
+
+
 def health_routes(health: Health) -> APIRouter:
     """/healthz and /readyz."""
     router = APIRouter(tags=["health"])
@@ -104,7 +121,11 @@ def health_routes(health: Health) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Ready, and what is degraded")
+    @router.get(
+        "/readyz",
+        summary="Ready, and what is degraded",
+        responses={503: {"description": "A dependency has not answered yet, or the server stops.", **_READINESS}},
+    )
     async def readyz() -> Response:
         return response(health.answer())
 

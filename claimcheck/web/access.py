@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
 
 from claimcheck.errors import OperatorsOnly, Unauthenticated
 from claimcheck.settings import WebSettings
@@ -24,7 +26,7 @@ class Access:
     def __init__(self, settings: WebSettings) -> None:
         self._keys, self._operators = settings.keys, settings.operator_keys
 
-    def tenant(self, headers: Mapping[str, str]) -> str:
+    def tenant(self, headers: Headers) -> str:
         """Whose jobs the request is about. Raises Unauthenticated.
 
         Without keys there is one tenant; that such a server listens on loopback only is checked at its start.
@@ -33,24 +35,29 @@ class Access:
             return DEFAULT_TENANT
         known = _matching(self._keys, presented_key(headers))
         if known is None:
-            raise Unauthenticated("the API key is unknown")
+            raise Unauthenticated("the API key is unknown", fault="invalid_token")
         return self._keys[known]
 
-    def operator(self, headers: Mapping[str, str]) -> None:
+    def operator(self, headers: Headers) -> None:
         """Raises Unauthenticated, OperatorsOnly unless the request carries an operator's key."""
         key = presented_key(headers)
         if _matching(self._operators, key) is None:
             raise OperatorsOnly("the API key is not an operator's")
 
 
-def presented_key(headers: Mapping[str, str]) -> str:
-    """The key in `Authorization: Bearer` or `X-API-Key`. Raises Unauthenticated."""
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    key = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
-    if not key:
+def presented_key(headers: Headers) -> str:
+    """The key in `Authorization: Bearer` or `X-API-Key`, or in both if it is the same. Raises Unauthenticated."""
+    schemes = (value.strip().partition(" ") for value in headers.getlist("authorization"))
+    bearers = (key for scheme, _, key in schemes if scheme.lower() == "bearer")
+    keys = {key.strip() for key in (*bearers, *headers.getlist("x-api-key"))} - {""}
+    if not keys:
         raise Unauthenticated("no API key came along; send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
+    if len(keys) > 1:
+        raise Unauthenticated(f"{len(keys)} different API keys came along; one is expected", fault="invalid_request")
+    key = keys.pop()
     if len(key) > MAX_KEY_CHARS:
-        raise Unauthenticated(f"the API key has {len(key)} characters; the limit is {MAX_KEY_CHARS}")
+        detail = f"the API key has {len(key)} characters; the limit is {MAX_KEY_CHARS}"
+        raise Unauthenticated(detail, fault="invalid_token")
     return key
 
 

@@ -1,0 +1,129 @@
+"""What a submission may look like, and what it is answered, as the API's description shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claimcheck.errors import (
+    BlobsUnavailable,
+    EmptyUpload,
+    IdempotencyKeyErased,
+    IdempotencyKeyReused,
+    InputNotTaken,
+    InvalidOptions,
+    MalformedUpload,
+    OperatorsOnly,
+    QueueUnavailable,
+    RecordsUnavailable,
+    TooManyUploads,
+    Unauthenticated,
+    UnknownTask,
+    UnsupportedMedia,
+    UploadTooLarge,
+    UploadTooSlow,
+)
+from claimcheck.representation import JobView
+from claimcheck.web.openapi import (
+    LOCATION,
+    OPERATION_LOCATION,
+    PREFERENCE_APPLIED,
+    RETRY_AFTER,
+    Responses,
+    problems,
+    request_header,
+)
+from services.process_api.source import FIELDS
+
+_OPTIONS = {
+    "type": "string",
+    "description": "The task's options: a JSON object.",
+    "examples": ['{"language": "en"}'],
+}
+_KEY = request_header(
+    "Idempotency-Key", "1 to 255 visible ASCII characters; the same key is the same job.", "order-1234"
+)
+_NAME = request_header("Content-Disposition", "The file's name, where the body is the file.", 'filename="talk.mp3"')
+_REFUSED = problems(
+    *(MalformedUpload, InvalidOptions, InputNotTaken, UnknownTask, EmptyUpload, Unauthenticated, UploadTooSlow),
+    *(UploadTooLarge, UnsupportedMedia, TooManyUploads, IdempotencyKeyErased, IdempotencyKeyReused),
+    *(BlobsUnavailable, QueueUnavailable, RecordsUnavailable),
+)
+_ADDRESSES = {"Location": LOCATION, "Operation-Location": OPERATION_LOCATION}
+
+SUBMITTED: Responses = {
+    200: {
+        "model": JobView,
+        "description": "The client preferred to wait, and the job has ended in time.",
+        "headers": {**_ADDRESSES, "Preference-Applied": PREFERENCE_APPLIED},
+    },
+    202: {
+        "model": JobView,
+        "description": "Accepted: the job will reach an end, and Location says where it stands.",
+        "headers": {**_ADDRESSES, "Retry-After": RETRY_AFTER, "Preference-Applied": PREFERENCE_APPLIED},
+    },
+    **_REFUSED,
+}
+REFERENCE_SUBMITTED: Responses = {
+    202: {
+        "description": "Accepted: results_url says where it stands.",
+        "headers": {"Location": LOCATION, "Retry-After": RETRY_AFTER},
+        "content": {"application/json": {"schema": {"type": "object", "required": ["id", "results_url"]}}},
+    },
+    **_REFUSED,
+}
+UPLOADS = problems(Unauthenticated, OperatorsOnly)
+
+
+def submission(default_task: str, *headers: dict[str, Any]) -> dict[str, Any]:
+    """Parameters and body of a route that takes a file, with these headers besides those that every one has.
+
+    `default_task`: empty for a route that chooses by content.
+    """
+    task = {
+        "type": "string",
+        "description": "What to do with it." if default_task else "What to do with it; chosen by its type.",
+        **({"default": default_task} if default_task else {}),
+    }
+    said: dict[str, Any] = dict(zip(FIELDS, (task, _OPTIONS), strict=True))
+    parameters = [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": "Unless the body says it."}
+        for name, schema in said.items()
+    ]
+    return {
+        "parameters": [*parameters, _KEY, _NAME, *headers],
+        "requestBody": {"required": True, "content": _content(said)},
+    }
+
+
+def _content(said: dict[str, Any]) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary", "description": "The recording."}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file, **said},
+        "additionalProperties": False,
+    }
+    return {
+        "multipart/form-data": {"schema": form},
+        # Stands for every type besides the other two.
+        "application/octet-stream": {"schema": file},
+        "application/json": {"schema": _json(said["task"])},
+    }
+
+
+def _json(task: dict[str, Any]) -> dict[str, Any]:
+    kinds = {"text": "The text itself.", "job_id": "An earlier job, whose result is the input."}
+    one = {
+        "type": "object",
+        "description": "What to work on; which of them a task takes, it says.",
+        "properties": {name: {"type": "string", "description": text} for name, text in kinds.items()},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "required": ["input"],
+        "properties": {"task": task, "input": one, "options": {"type": "object"}},
+        "additionalProperties": False,
+    }

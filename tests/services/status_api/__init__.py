@@ -1,0 +1,1 @@
+"""The status API with tenants: lists, waiting, keys."""
