@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from claimcheck.errors import MalformedRequest
 from claimcheck.job import Job, Status
 from claimcheck.representation import CACHING, VERSION, Answer, JobView, Urls, view
-from claimcheck.tasks import Task, find_task
+from claimcheck.tasks import Task, catalogue, find_task
 
 DEFAULT_LIMIT: Final = 20
 MOST_JOBS: Final = 100  # A page of 100 jobs is about 50 KB.
@@ -103,7 +103,7 @@ def described() -> list[dict[str, Any]]:
     """The parameters of a list, as the API's description shows them."""
     schemas: dict[str, tuple[dict[str, Any], str]] = {
         "status": ({"type": "string", "enum": list(Status)}, "Only jobs in this state."),
-        "task": ({"type": "string"}, "Only jobs of this task."),
+        "task": ({"type": "string", "enum": sorted(catalogue())}, "Only jobs of this task."),
         "limit": (
             {"type": "integer", "minimum": 1, "maximum": MOST_JOBS, "default": DEFAULT_LIMIT},
             "How many jobs a page has at most.",

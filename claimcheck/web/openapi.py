@@ -95,7 +95,8 @@ OPERATION_LOCATION = header(
     "The job as a status monitor.", "https://status.example/v1/operations/0f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 )
 
-JobId = Annotated[str, Path(description="The job's id.", examples=["0f9619ff-8b86-4d01-b42d-00cf4fc964ff"])]
+_ID = {"format": "uuid", "examples": ["0f9619ff-8b86-4d01-b42d-00cf4fc964ff"]}
+JobId = Annotated[str, Path(description="The job's id.", json_schema_extra=_ID)]
 
 
 def describe(app: FastAPI, description: str) -> None:

@@ -23,6 +23,7 @@ from claimcheck.errors import (
     UploadTooSlow,
 )
 from claimcheck.representation import JobView
+from claimcheck.tasks import catalogue
 from claimcheck.web.openapi import (
     LOCATION,
     OPERATION_LOCATION,
@@ -81,6 +82,7 @@ def submission(default_task: str, *headers: dict[str, Any]) -> dict[str, Any]:
     """
     task = {
         "type": "string",
+        "enum": sorted(catalogue()),
         "description": "What to do with it." if default_task else "What to do with it; chosen by its type.",
         **({"default": default_task} if default_task else {}),
     }
