@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Sends what jobs wait for. Raises TaskNotInstalled for a task or stage that this worker does not know."""
+    """Sends what jobs wait for. Raises TaskNotInstalled for a task or stage that this process does not know."""
 
     def __init__(self, records: Records, queues: Queues) -> None:
         self._records, self._queues = records, queues
@@ -38,7 +38,7 @@ class Announcer:
     async def written(self, job: Job, traceparent: str = "") -> None:
         """Announce for a record that the caller has just written."""
         stage = _stage(job, job.stage)
-        done = await self._records.parts_done(job.tenant, job.job_id, job.stage) if stage.window else set()
+        done = await self._records.parts_done(job, job.stage) if stage.window else set()
         await self._carry_out(protocol.announce(job, window=stage.window, done=done), job, stage, traceparent)
 
     async def pass_on(self, job: Job, message: Message, traceparent: str = "") -> None:
@@ -76,7 +76,9 @@ class Announcer:
             )
         except WriteRefused:
             current = await self._records.read(job.tenant, job.job_id)
-            if isinstance(current, Job) and not current.ended:
+            # The same stage again would mean that parts are there which nobody counted: asking again would go on for
+            # ever, and the rescuer looks at what does not move.
+            if isinstance(current, Job) and not current.ended and current.stage != job.stage:
                 await self.again(current, traceparent)
             return
         log.info("job.joined", extra={"job_id": job.job_id, "stage": job.stage, "next": following.name})
@@ -87,4 +89,4 @@ def _stage(job: Job, name: str) -> Stage:
     try:
         return catalogue()[job.task].stage(name)
     except KeyError as cause:
-        raise TaskNotInstalled(f"this worker has no stage {name} of {job.task}") from cause
+        raise TaskNotInstalled(f"there is no stage {name} of {job.task}") from cause

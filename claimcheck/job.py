@@ -184,6 +184,7 @@ class PartItem(Stored):
     kind: Literal["part"] = "part"
     tenant: str
     job_id: str
+    job_created_at: At
     stage: str
     part: int
     result: dict[str, Any] | None = None
@@ -192,9 +193,9 @@ class PartItem(Stored):
     ttl: int
 
     @staticmethod
-    def id_of(stage: str, part: int) -> str:
-        """The item's id."""
-        return f"part:{stage}:{part}"
+    def id_of(job: Job, stage: str, part: int) -> str:
+        """The item's id. An idempotency key may make a second job of one id while parts of the first are still kept."""
+        return f"part:{timestamp(job.created_at)}:{stage}:{part}"
 
 
 class ResultItem(Stored):

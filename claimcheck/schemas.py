@@ -28,7 +28,12 @@ class Schema:
 SCHEMAS = (
     Schema("Job item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `job`", job.Job),
     Schema("Result item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `result:{random}`", job.ResultItem),
-    Schema("Part item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `part:{stage}:{number}`", job.PartItem),
+    Schema(
+        "Part item",
+        job.SCHEMA_VERSION,
+        "Cosmos DB, container `jobs`, id `part:{created_at}:{stage}:{number}`",
+        job.PartItem,
+    ),
     Schema("Message", messages.VERSION, "Service Bus, body of every message", messages.Message),
     Schema("Job over HTTP", representation.VERSION, "both APIs, a job in an answer", representation.JobView),
     Schema("Jobs over HTTP", representation.VERSION, "status API, `GET /v1/jobs`", listing.JobListView),

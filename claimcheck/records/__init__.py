@@ -18,7 +18,7 @@ from azure.core import MatchConditions
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
-from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, tombstone
+from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, timestamp, tombstone
 from claimcheck.records.connection import NEVER, Connection
 from claimcheck.records.lists import Lists
 from claimcheck.settings import RecordSettings
@@ -138,29 +138,30 @@ class Records:
                 raise _of_batch(cause) from cause
         return Job.model_validate(answers[1]["resourceBody"])
 
-    async def part_done(self, tenant: str, job_id: str, stage: str, part: int) -> bool:
+    async def part_done(self, job: Job, stage: str, part: int) -> bool:
         """Whether the part's item exists."""
         try:
             async with self._call() as container:
-                await container.read_item(PartItem.id_of(stage, part), partition_key=[tenant, job_id])
+                await container.read_item(PartItem.id_of(job, stage, part), partition_key=[job.tenant, job.job_id])
         except RecordMissing:
             return False
         return True
 
-    async def parts_done(self, tenant: str, job_id: str, stage: str) -> set[int]:
+    async def parts_done(self, job: Job, stage: str) -> set[int]:
         """The numbers of a stage's finished parts."""
-        rows = self._query("SELECT c.part FROM c WHERE c.kind = 'part' AND c.stage = @stage", tenant, job_id, stage)
-        return {row["part"] for row in await rows}
+        return {row["part"] for row in await self._query_parts("c.part", job, stage)}
 
-    async def parts(self, tenant: str, job_id: str, stage: str) -> list[PartItem]:
+    async def parts(self, job: Job, stage: str) -> list[PartItem]:
         """A stage's finished parts, in order."""
-        rows = self._query("SELECT * FROM c WHERE c.kind = 'part' AND c.stage = @stage", tenant, job_id, stage)
-        return sorted([PartItem.model_validate(row) for row in await rows], key=lambda item: item.part)
+        rows = await self._query_parts("*", job, stage)
+        return sorted([PartItem.model_validate(row) for row in rows], key=lambda item: item.part)
 
-    async def _query(self, text: str, tenant: str, job_id: str, stage: str) -> list[dict[str, Any]]:
-        parameters: list[dict[str, object]] = [{"name": "@stage", "value": stage}]
+    async def _query_parts(self, what: str, job: Job, stage: str) -> list[dict[str, Any]]:
+        text = f"SELECT {what} FROM c WHERE c.kind = 'part' AND c.stage = @stage AND c.job_created_at = @created_at"
+        values = {"@stage": stage, "@created_at": timestamp(job.created_at)}
+        parameters: list[dict[str, object]] = [{"name": name, "value": value} for name, value in values.items()]
         async with self._call() as container:
-            rows = container.query_items(text, parameters=parameters, partition_key=[tenant, job_id])
+            rows = container.query_items(text, parameters=parameters, partition_key=[job.tenant, job.job_id])
             return [row async for row in rows]
 
     async def read_result(self, tenant: str, job_id: str, item: str) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Beginner:
     async def _part_done(self, record: object, message: Message) -> bool:
         if message.part is None or not isinstance(record, Job) or record.ended:
             return False
-        return await self._records.part_done(message.tenant, message.job_id, message.stage, message.part)
+        return await self._records.part_done(record, message.stage, message.part)
 
     async def _carry_out(
         self, decision: protocol.Begin, record: object, delivery: Delivery, message: Message

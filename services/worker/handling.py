@@ -77,7 +77,7 @@ class Handling:
                 raise UploadMissing("the upload is no longer stored") from cause
 
         async def finished_parts(stage: str) -> list[PartItem]:
-            return await self._records.parts(job.tenant, job.job_id, stage)
+            return await self._records.parts(job, stage)
 
         return StageRun(
             tenant=job.tenant,

@@ -151,9 +151,10 @@ class Settler:
         if (size_bytes := len(_encoded(part.result))) > MAX_PART_BYTES:
             raise ItemRefused(f"the part's result has {size_bytes:,} bytes; the limit is {MAX_PART_BYTES:,}")
         item = PartItem(
-            id=PartItem.id_of(begun.message.stage, begun.message.part),
+            id=PartItem.id_of(begun.job, begun.message.stage, begun.message.part),
             tenant=begun.job.tenant,
             job_id=begun.job.job_id,
+            job_created_at=begun.job.created_at,
             stage=begun.message.stage,
             part=begun.message.part,
             result=part.result,

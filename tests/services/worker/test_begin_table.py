@@ -29,9 +29,10 @@ async def finish_part(bench: Bench, job: Job, part: int) -> None:
     """What another worker's batch would have written."""
     message = Message(tenant=job.tenant, job_id=job.job_id, epoch=job.epoch, stage=job.stage, part=part)
     item = PartItem(
-        id=PartItem.id_of(job.stage, part),
+        id=PartItem.id_of(job, job.stage, part),
         tenant=job.tenant,
         job_id=job.job_id,
+        job_created_at=job.created_at,
         stage=job.stage,
         part=part,
         result={"part": part},
@@ -83,11 +84,24 @@ async def test_part_of_another_epoch_or_stage_announces_the_heads(bench: Bench, 
 async def test_part_over_the_limit_is_skipped_with_a_warning_and_passes_on(bench: Bench) -> None:
     job = await bench.job("fan", status=Status.RUNNING, stage="piece", parts=Parts(total=5))
     await bench.deliver(changed(protocol.message_for(job), part=1), earlier=3)
-    items = await bench.records.parts(job.tenant, job.job_id, "piece")
+    items = await bench.records.parts(job, "piece")
     assert [(i.part, i.result, (i.warning or {})["type"]) for i in items] == [
         (1, None, "urn:claimcheck:problem:worker-died")
     ]
     assert [m.part for m in await bench.messages()] == [3]
+    assert (await bench.record(job)).parts.done == 1
+
+
+async def test_parts_of_an_earlier_job_of_the_same_id_are_not_this_jobs(bench: Bench) -> None:
+    # As where an idempotency key came again after its job had expired, and before the parts had.
+    earlier = await bench.job("fan", status=Status.RUNNING, stage="piece", parts=Parts(total=5))
+    await finish_part(bench, earlier, 1)
+    await bench.records.delete_unchanged(await bench.record(earlier))
+    later = earlier.created_at + timedelta(days=8)
+    job = await bench.records.create_job(earlier.model_copy(update={"created_at": later}))
+
+    await bench.deliver(changed(protocol.message_for(job), part=1))
+    assert [item.job_created_at for item in await bench.records.parts(job, "piece")] == [job.created_at]
     assert (await bench.record(job)).parts.done == 1
 
 

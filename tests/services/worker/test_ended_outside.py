@@ -37,7 +37,7 @@ async def erase(bench: Bench, job: Job) -> None:
 async def is_left(bench: Bench, job: Job) -> list[str]:
     """The blobs and items of the job, but for its record and its upload."""
     blobs = [name async for name in bench.blobs.names(f"results/{job.tenant}/{job.job_id}/")]
-    parts = await bench.records.parts(job.tenant, job.job_id, "piece")
+    parts = await bench.records.parts(job, "piece")
     return blobs + [item.id for item in parts]
 
 

@@ -171,7 +171,7 @@ async def test_part_too_large_to_be_kept_is_skipped_in_the_end_and_hangs_nothing
         "fan", {"parts": 2, "result_bytes": 3_000_000}, status=Status.RUNNING, stage="piece", parts=Parts(total=2)
     )
     await bench.deliver(protocol.message_for(job).model_copy(update={"part": 0, "attempt": 3}))
-    (item,) = await bench.records.parts(job.tenant, job.job_id, "piece")
+    (item,) = await bench.records.parts(job, "piece")
     assert item.warning is not None
     assert "the limit is 1,048,576" in item.warning["last"]["detail"]
 
