@@ -199,7 +199,7 @@ class JobHasEnded(RequestRefused):
 
 
 class IdempotencyKeyErased(RequestRefused):
-    """The job that this key made was erased; its key stays taken until the deadline has passed."""
+    """The job that this key made was erased; its key stays taken until a day after the deadline."""
 
     slug, title, status = "idempotency-key-erased", "The job of this idempotency key was erased", 409
     example = "the job that this key made was erased"

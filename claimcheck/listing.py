@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from claimcheck.errors import MalformedRequest
 from claimcheck.job import Job, Status
-from claimcheck.representation import CACHING, VERSION, Answer, JobView, Urls, view
+from claimcheck.representation import VERSION, Answer, JobView, Urls, view
 from claimcheck.tasks import Task, catalogue, find_task
 
 DEFAULT_LIMIT: Final = 20
@@ -92,7 +92,7 @@ def listed(query: ListQuery, found: Sequence[Job], *, tasks: Mapping[str, Task],
         "v": VERSION,
         "jobs": [view(job, task=tasks.get(job.task), urls=urls, now=now) for job in shown],
     }
-    headers = {"Cache-Control": CACHING}
+    headers: dict[str, str] = {}
     if len(found) > len(shown):
         body["next_url"] = _next_url(query, shown[-1], urls)
         headers["Link"] = f'<{body["next_url"]}>; rel="next"'

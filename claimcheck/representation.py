@@ -158,7 +158,7 @@ def accepted(job: Job, body: Mapping[str, Any], *, urls: Urls, poll_s: int) -> A
 
 def polled(job: Job, body: Mapping[str, Any], *, now: datetime, poll_s: int) -> Answer:
     """202 with Retry-After until the job has ended, then 200."""
-    headers = {"ETag": validator(job), "Cache-Control": CACHING}
+    headers = {"ETag": validator(job)}
     if job.ended:
         return Answer(200, body, headers)
     return Answer(202, body, {**headers, "Retry-After": str(retry_after_s(job, now=now, poll_s=poll_s))})

@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from claimcheck.errors import PROBLEM_TYPE, ClaimcheckError, DependencyUnavailable, Unauthenticated
 from claimcheck.health import Health
-from claimcheck.representation import Answer
+from claimcheck.representation import CACHING, Answer
 from claimcheck.settings import WebSettings
 from claimcheck.web.openapi import PROBLEM_MEDIA_TYPE
 
@@ -34,7 +34,7 @@ BUSY_RETRY_AFTER_S = 5
 
 def response(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
     """An answer as the framework sends it; `headers` come on top."""
-    together = {**answer.headers, **(headers or {})}
+    together = {"Cache-Control": CACHING, **answer.headers, **(headers or {})}
     if answer.status == 304:
         return Response(status_code=304, headers=together)
     return JSONResponse(answer.body, status_code=answer.status, headers=together)
@@ -43,9 +43,9 @@ def response(answer: Answer, headers: Mapping[str, str] | None = None) -> Respon
 def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
     """A problem document (RFC 9457). 429 and 503 say when to come back, with jitter: not everyone at once."""
     retry_after_s = BUSY_RETRY_AFTER_S + random.randint(0, BUSY_RETRY_AFTER_S)
-    retry = {"Retry-After": str(retry_after_s)} if status in (429, 503) else None
+    headers = {"Cache-Control": CACHING, **({"Retry-After": str(retry_after_s)} if status in (429, 503) else {})}
     body = {"type": PROBLEM_TYPE + slug, "title": title, "status": status, "detail": detail, **extra}
-    return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=retry)
+    return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -53,6 +53,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClaimcheckError)
     async def _ours(request: Request, error: ClaimcheckError) -> Response:
+        if not error.slug:  # Of the errors that never leave the services, one did.
+            return await _unexpected(request, error)
         if isinstance(error, DependencyUnavailable):
             log.warning("request.unavailable", extra={"path": request.url.path, "detail": error.detail})
         answer = problem(error.status, error.slug, error.title, error.detail, **error.extra)
@@ -117,10 +119,12 @@ def health_routes(health: Health) -> APIRouter:
     """/healthz and /readyz."""
     router = APIRouter(tags=["health"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Alive; asks nobody")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="Ready, and what is degraded",

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from fastapi.responses import Response
 
 from claimcheck import representation
-from claimcheck.errors import DependencyUnavailable
+from claimcheck.errors import DependencyUnavailable, JobNotFound
 from claimcheck.job import Job
 from claimcheck.representation import Urls
-from claimcheck.results import Results
 from claimcheck.settings import WebSettings
 from claimcheck.tasks import catalogue
 from claimcheck.web import response
+from claimcheck.web.results import Results
 
 
 class Answers:
@@ -33,8 +33,8 @@ class Answers:
     async def submitted(self, job: Job, applied: Mapping[str, str]) -> Response:
         """202 and where to poll. If its client waited (`applied` says so) and the job has ended: 200 and the result."""
         if applied and job.ended:
-            # The job is accepted whatever follows: an error would make its client submit it again.
-            with contextlib.suppress(DependencyUnavailable):
+            # The job was accepted whatever follows, an erase too: an error would make its client submit it again.
+            with contextlib.suppress(DependencyUnavailable, JobNotFound):
                 return await self.polled(job, {**representation.addresses(job, self.urls), **applied})
         body = representation.view(job, task=catalogue().get(job.task), urls=self.urls, now=datetime.now(UTC))
         return response(representation.accepted(job, body, urls=self.urls, poll_s=self.poll_s), applied)

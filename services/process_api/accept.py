@@ -1,7 +1,7 @@
 """Accept a job: the order of writes that makes a 202 a promise.
 
 Blob, then record, then message, then 202. A crash after the blob leaves a blob without a record, which is swept; a
-crash after the record leaves a job that the rescuer finds; the reverse would leave a message without a job.
+crash after the record leaves a job whose record says what it waits for; the reverse, a message without a job.
 
 With an idempotency key the first create wins, and whoever finds the record there joins it: the same request gets the
 same job, and makes sure that its message is sent, since the creator may have died before. A fresh id meets its record
@@ -131,8 +131,7 @@ class Intake:
             if error.refused:
                 await self._undo(created)
             raise
-        told = {"job_id": created.job_id, "task": created.task, "size_bytes": created.upload.size_bytes}
-        log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
+        _log_accepted(created, traceparent)
         return created
 
     async def _joined(self, job: Job, traceparent: str) -> Job:
@@ -141,7 +140,9 @@ class Intake:
         if record is None:
             raise RecordMissing("its creator has taken it back")
         if isinstance(record, Job) and record.upload.blob == job.upload.blob:
-            return await self._announced(record, traceparent)  # Our own create, whose answer was lost.
+            own = await self._announced(record, traceparent)  # Our own create, whose answer was lost.
+            _log_accepted(own, traceparent)
+            return own
         try:
             joined = await self._announced(_same(job, record), traceparent)
         except (RequestRefused, DependencyUnavailable):
@@ -159,13 +160,13 @@ class Intake:
         touched = await self.records.write(
             record.tenant, record.job_id, writes.touch_as_read(record, datetime.now(UTC))
         )
-        # A stage of a newer release was announced by whoever set it; the rescuer sees to the rest.
+        # A stage of a newer release was announced by whoever set it.
         with contextlib.suppress(TaskNotInstalled):
             await self.announcer.written(touched, traceparent)
         return touched
 
     async def _undo(self, created: Job) -> None:
-        """Take back a job that nobody was told of. What fails here, the keeper finds."""
+        """Take back a job that nobody was told of. What fails here stays `queued`."""
         with contextlib.suppress(ConditionFailed, DependencyUnavailable):
             # The SDK repeats a delete whose answer is lost, and then finds nothing: the record is gone by our own hand.
             with contextlib.suppress(RecordMissing):
@@ -178,6 +179,11 @@ class Intake:
             await self.blobs.delete(upload.blob)
         except BlobsUnavailable:
             log.warning("upload.left", extra={"blob": upload.blob})
+
+
+def _log_accepted(job: Job, traceparent: str) -> None:
+    told = {"job_id": job.job_id, "task": job.task, "size_bytes": job.upload.size_bytes}
+    log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
 
 
 def _same(job: Job, record: Job | Tombstone) -> Job:

@@ -13,13 +13,12 @@ from claimcheck.blobs import Blobs
 from claimcheck.health import Check, Health
 from claimcheck.messaging import Queues
 from claimcheck.records import Records
-from claimcheck.results import Results
 from claimcheck.settings import Settings
 from claimcheck.tasks import QueueKind, catalogue
-from claimcheck.web import add_cors, add_error_handlers, health_routes
 from claimcheck.web.access import Access
 from claimcheck.web.answering import Answers
-from claimcheck.web.openapi import describe, operation_id
+from claimcheck.web.application import new_application
+from claimcheck.web.results import Results
 from claimcheck.web.waiting import Waiting
 from services.process_api.accept import Intake
 from services.process_api.admission import Admission
@@ -47,24 +46,18 @@ def create_app(settings: Settings) -> FastAPI:
             await opened.enter_async_context(health.watching())
             yield
 
-    app = FastAPI(
-        title="Claimcheck process API",
-        version="1",
+    app = new_application(
+        "Claimcheck process API",
+        "Hand in a file, get a claim ticket at once. Where a job stands, the status API says.",
         lifespan=lifespan,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=operation_id,
+        health=health,
+        settings=settings.web,
     )
-    describe(app, "Hand in a file, get a claim ticket at once. Where a job stands, the status API says.")
-    app.state.stopping = health.stopping
-    add_error_handlers(app)
-    add_cors(app, settings.web)
-    app.include_router(health_routes(health))
     access, intake = Access(settings.web), Intake(settings.job, uploads, records, Announcer(records, queues))
     admission = Admission(settings.web.uploads_per_tenant)
     submissions = Submissions(settings, access, intake, admission)
     answers = Answers(Results(records, blobs), settings.web)
-    waiting = Waiting(records, limit=settings.web.waiters, stopping=app.state.stopping)
+    waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)
     app.include_router(submission_routes(submissions, settings.web, answers, waiting))
     app.include_router(operator_routes(access, admission))
     app.include_router(ending_routes(Endings(settings, access, records, blobs)))

@@ -36,7 +36,7 @@ from claimcheck.web.openapi import JobId, problems
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 10  # A record is written a few times in its life; a heartbeat comes once in a minute.
+ROUNDS = 10  # A record is written a few times in its life, so an erase that judges its etag soon meets a quiet moment.
 
 
 class Endings:

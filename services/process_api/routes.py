@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from claimcheck import representation
+from claimcheck.errors import JobNotFound
 from claimcheck.settings import WebSettings
 from claimcheck.web import response
 from claimcheck.web.answering import Answers
@@ -29,7 +30,10 @@ def submission_routes(submissions: Submissions, web: WebSettings, answers: Answe
     )
     async def post_job(request: Request) -> Response:
         accepted = await submissions.submit(request, DEFAULT_TASK)
-        job, applied = await waiting.as_preferred(request, accepted, lambda job: job.ended)
+        try:
+            job, applied = await waiting.as_preferred(request, accepted, lambda job: job.ended)
+        except JobNotFound:  # Erased while this request waited: it was accepted all the same.
+            return await answers.submitted(accepted, {})
         return await answers.submitted(job, applied)
 
     @router.post(

@@ -73,7 +73,7 @@ class Submissions:
             try:
                 yield Submission(request, tenant, job_id, blob, writer)
             except BaseException:
-                # Nothing is committed yet, so nothing is visible: the staged blocks go by themselves.
+                # Unless the commit itself failed, nothing is visible: the staged blocks go by themselves.
                 await writer.discard()
                 raise
 

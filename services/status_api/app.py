@@ -10,12 +10,11 @@ from fastapi import FastAPI
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
 from claimcheck.records import Records
-from claimcheck.results import Results
 from claimcheck.settings import Settings
-from claimcheck.web import add_cors, add_error_handlers, health_routes
 from claimcheck.web.access import Access
 from claimcheck.web.answering import Answers
-from claimcheck.web.openapi import describe, operation_id
+from claimcheck.web.application import new_application
+from claimcheck.web.results import Results
 from claimcheck.web.waiting import Waiting
 from services.status_api.routes import Jobs, job_routes, list_route
 
@@ -35,20 +34,14 @@ def create_app(settings: Settings) -> FastAPI:
             await opened.enter_async_context(health.watching())
             yield
 
-    app = FastAPI(
-        title="Claimcheck status API",
-        version="1",
+    app = new_application(
+        "Claimcheck status API",
+        "Where a job stands, and its result. Files are handed in at the process API.",
         lifespan=lifespan,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=operation_id,
+        health=health,
+        settings=settings.web,
     )
-    describe(app, "Where a job stands, and its result. Files are handed in at the process API.")
-    add_error_handlers(app)
-    add_cors(app, settings.web)
-    app.include_router(health_routes(health))
-    app.state.stopping = health.stopping
-    waiting = Waiting(records, limit=settings.web.waiters, stopping=app.state.stopping)
+    waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)
     jobs = Jobs(Access(settings.web), records, Answers(Results(records, blobs), settings.web), waiting)
     app.include_router(list_route(jobs))
     app.include_router(job_routes(jobs))

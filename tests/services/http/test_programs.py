@@ -41,6 +41,35 @@ def test_both_describe_themselves(client: Client) -> None:
         assert api.get("/docs").status_code == 200
 
 
+def test_documentation_loads_nothing_from_elsewhere(client: Client) -> None:
+    for api in both(client):
+        page = api.get("/docs").text
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert loaded, page
+        for address in loaded:
+            assert address.startswith("/"), address
+            assert api.get(address).status_code == 200
+
+
+def test_probes_may_ask_for_the_head_alone(client: Client) -> None:
+    for api in both(client):
+        assert [api.head(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+
+
+def test_no_answer_may_be_kept_by_a_shared_cache(client: Client) -> None:
+    job_id = client.submit()
+    client.until_ended(job_id)
+    answers = [
+        client.post(),
+        client.post(task="none"),
+        client.cancel(job_id),
+        *(client.status.get(f"{path}/{job_id}") for path in ("/v1/jobs", "/v1/operations", "/api/status")),
+        client.status.get(f"/v1/jobs/{job_id}/result"),
+        client.status.get("/v1/jobs"),
+    ]
+    assert {answer.headers["cache-control"] for answer in answers} == {"private, no-cache"}
+
+
 def test_description_says_what_a_submission_holds(client: Client) -> None:
     described = client.process.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]
     form = described["requestBody"]["content"]["multipart/form-data"]["schema"]

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from claimcheck import writes
+from claimcheck.idempotency import job_id_for
 from claimcheck.job import Job
 from claimcheck.records import Records
 from tests.conftest import RunSystem
@@ -225,6 +226,18 @@ def test_submission_that_failed_in_time_is_200_with_the_error(client: Client) ->
     answer = client.post(options={"do": "refuse"}, headers=wait(15))
     assert (answer.status_code, answer.json()["status"]) == (200, "failed")
     assert answer.json()["error"]["detail"] == "the probe was told to refuse"
+
+
+def test_submission_that_is_erased_while_it_waits_was_accepted_all_the_same(client: Client) -> None:
+    key = {"Idempotency-Key": "erased-while-waiting"}
+    with ThreadPoolExecutor(1) as other:
+        asked = other.submit(client.post, options={"seconds": 60}, headers={**key, **wait(30)})
+        job_id = job_id_for("acme", "erased-while-waiting")
+        client.until_status(job_id, "running")
+        assert client.erase(job_id).status_code == 204
+        answer = asked.result(timeout=SOON_S + 5)
+    assert (answer.status_code, answer.json()["id"]) == (202, job_id)
+    assert APPLIED not in answer.headers
 
 
 def test_submission_whose_result_cannot_be_read_is_accepted_all_the_same(client: Client, stores: Stores) -> None:
