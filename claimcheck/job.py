@@ -65,7 +65,7 @@ def is_job_id(text: str) -> bool:
 class Stored(BaseModel):
     """Anything kept as JSON: frozen, and a field that this release does not know is kept out, not refused."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Upload(Stored):

@@ -84,7 +84,12 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
 
     @contextmanager
     def run(
-        *, workers: int = 1, keepers: int = 0, env: Mapping[str, str] | None = None, names: Names | None = None
+        *,
+        workers: int = 1,
+        keepers: int = 0,
+        env: Mapping[str, str] | None = None,
+        keeper_env: Mapping[str, str] | None = None,
+        names: Names | None = None,
     ) -> Iterator[System]:
         names = names or name_stock.take()
         _provision(services.settings(names))
@@ -94,7 +99,8 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
             "PYTHONPATH": str(ROOT / "tests" / "plugin"),
         }
         variables = {**services.variables(names), **own, **(env or {})}
-        system = System(tmp_path_factory.mktemp("system"), variables, workers=workers, keepers=keepers)
+        folder = tmp_path_factory.mktemp("system")
+        system = System(folder, variables, workers=workers, keepers=keepers, keeper_variables=keeper_env)
         try:
             system.start()
             yield system

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from claimcheck.settings.client import ClientSettings
@@ -48,6 +49,12 @@ __all__ = [
 ]
 
 
+# How services/process_api/accept.py gets from the commit of an upload to its record, when others have the same key.
+ACCEPT_ROUNDS = 20
+ACCEPT_CALLS = 3  # in each round: create, read, patch
+ACCEPT_PAUSE_S = 0.1
+
+
 class Settings(BaseSettings):
     """Everything a program of Claimcheck can be told."""
 
@@ -69,6 +76,27 @@ class Settings(BaseSettings):
     keeper: KeeperSettings = KeeperSettings()
     speech: SpeechSettings = SpeechSettings()
     media: MediaSettings = MediaSettings()
+
+    @model_validator(mode="after")
+    def _orphans_are_older_than_any_request(self) -> Self:
+        block_s, call_s, age_s = self.web.block_timeout_s, self.web.dependency_timeout_s, self.keeper.orphan_age_s
+        calls, pauses_s = ACCEPT_ROUNDS * ACCEPT_CALLS, ACCEPT_ROUNDS * ACCEPT_PAUSE_S
+        commit_s = max(block_s, call_s)  # By Put Block List, or by Put Blob with the whole file.
+        longest_s = commit_s + calls * call_s + pauses_s
+        if age_s <= longest_s:
+            raise ValueError(
+                f"keeper.orphan_age_s is {age_s:g}; it must exceed {longest_s:g}, the longest time from an upload's"
+                f" commit to its record: {commit_s:g} for the commit (web.block_timeout_s or web.dependency_timeout_s)"
+                f" + {calls} x web.dependency_timeout_s = {call_s:g} + {pauses_s:g} of pauses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _second_erase_comes_after_the_lease(self) -> Self:
+        again_s, lease_s = self.keeper.erase_again_s, self.queue.lease_s
+        if again_s <= lease_s:
+            raise ValueError(f"keeper.erase_again_s is {again_s:g}; it must exceed queue.lease_s = {lease_s:g}")
+        return self
 
 
 @cache

@@ -59,7 +59,10 @@ class WebSettings(Group):
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Largest file in bytes, inclusive. It bounds storage and transfer time, not memory: uploads are streamed."""
     uploads_per_tenant: int = Field(default=100, ge=1)
-    """Uploads that one tenant may have under way at one replica. Each may hold a block in memory (`blobs`)."""
+    """Uploads that one tenant may have under way at one replica; see `uploads`."""
+    uploads: int = Field(default=200, ge=1)
+    """Uploads that all tenants together may have under way at one replica; any more are answered 503. It bounds memory:
+    `uploads` + `blobs.staged_blocks` blocks of `blobs.block_bytes`, which is 864 MiB of 216 blocks by default."""
     body_window_s: float = Field(default=30.0, gt=0)
     """A body must bring `body_window_bytes` in each window of so many seconds spent waiting for it. Lower cuts off
     phones in tunnels, higher lets silent clients hold their uploads longer."""
@@ -69,6 +72,12 @@ class WebSettings(Group):
     """Longest request line and headers in bytes; the HTTP parser itself has no limit."""
     header_s: float = Field(default=20.0, gt=0)
     """Seconds that a client may take from its first byte, or from connecting, to the end of its headers."""
+    write_s: float = Field(default=60.0, gt=0)
+    """A client must take at least a byte of its answer in each window of so many seconds, or its connection is cut.
+    Lower cuts off phones in tunnels, higher lets clients that read nothing hold their answers longer."""
+    stop_s: float = Field(default=20.0, gt=0)
+    """Seconds from SIGTERM in which a server ends what is under way; Azure kills after 30. An upload that still arrives
+    6 s before they are over is answered 503. Lower cuts off more uploads."""
     waiters: int = Field(default=200, ge=0)
     """Requests with `Prefer: wait` that wait at once at one replica; any more are answered at once. Each reads its job
     every 0.25 to 2 s."""
@@ -77,7 +86,7 @@ class WebSettings(Group):
     dependency_timeout_s: float = Field(default=3.0, gt=0)
     """Time in seconds until a dependency that does not answer becomes a 503. The SDKs alone retry for 11 s and more."""
     block_timeout_s: float = Field(default=30.0, gt=0)
-    """The same for one block of an upload, which carries megabytes."""
+    """The same for one block of an upload, which carries megabytes; an upload of up to 256 KiB is no block."""
     reference_task: str = ""
     """Task of `POST /api/process`; empty: by content."""
 
@@ -213,9 +222,13 @@ class KeeperSettings(Group):
     """Seconds between two sweeps that read the records of old blobs too: those of jobs that have expired."""
     orphan_age_s: float = Field(default=900.0, ge=1)
     """Age in seconds from which a blob without a record is deleted. A record follows its upload within four minutes at
-    the very worst; too low would delete under a slow request's hands."""
+    the very worst; too low would delete under a slow request's hands, and is refused by the time limits in `web`."""
     erase_again_s: float = Field(default=600.0, gt=0)
-    """Seconds after an erase until the second one: longer than a lease, so that no worker still writes."""
+    """Seconds after an erase until the second one: longer than `queue.lease_s`, so that no worker still writes."""
+    brake: bool = True
+    """Stop a full sweep before it deletes anything if, of 100 uploads younger than `job.retention_s`, more than 25 have
+    no record: the database is then empty, restored, or another installation's. False: sweep all the same, for example
+    after `job.retention_s` was raised; set it back when one sweep has ended."""
     reads_per_s: float = Field(default=50.0, gt=0)
     """Records that a sweep reads in a second, at 2 RU each. At 50 a full sweep of a million blobs takes six hours;
     more of them take more of the throughput that requests live on."""

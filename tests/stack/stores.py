@@ -55,6 +55,14 @@ class Stores:
             container.upload_blob(name, b"left")
         return name
 
+    @contextlib.contextmanager
+    def held_blob(self, name: str) -> Iterator[None]:
+        """Keep a blob from being deleted, by a lease on it, for as long as the context lasts."""
+        with self._container() as container:
+            lease = container.get_blob_client(name).acquire_lease()
+            yield
+            lease.release()
+
     def items(self, kind: str) -> list[Item]:
         """Every item of a kind: `job`, `result`, `part`."""
         with self._records() as records:
@@ -69,6 +77,11 @@ class Stores:
         """The job item. Raises CosmosResourceNotFoundError."""
         with self._records() as records:
             return dict(records.read_item("job", partition_key=["default", job_id]))
+
+    def change_record(self, job_id: str, **fields: Any) -> None:
+        """Write into the job item what no writer of this release would."""
+        with self._records() as records:
+            records.upsert_item({**self.record(job_id), **fields})
 
     def delete_record(self, job_id: str) -> None:
         """Delete the job item, as its TTL does."""

@@ -63,8 +63,16 @@ class Program:
 class System:
     """Both APIs, speech workers and keepers. Names: process-api, status-api, worker-1, worker-2, ..., keeper-1, ..."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str], *, workers: int, keepers: int = 0) -> None:
-        """`folder` takes logs and scratch; `variables` is the environment of every program."""
+    def __init__(
+        self,
+        folder: Path,
+        variables: Mapping[str, str],
+        *,
+        workers: int,
+        keepers: int = 0,
+        keeper_variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """`folder` takes logs and scratch; `variables` is the environment of every program, and keepers have more."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         process_port, status_port = free_port(), free_port()
@@ -83,7 +91,7 @@ class System:
         for number in range(1, workers + 1):
             self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", "speech")
         for number in range(1, keepers + 1):
-            self.programs[f"keeper-{number}"] = self._worker(f"keeper-{number}", "keeper")
+            self.programs[f"keeper-{number}"] = self._worker(f"keeper-{number}", "keeper", keeper_variables)
 
     def start(self, *names: str) -> None:
         """Start these programs, or all, and wait until each is ready."""
@@ -134,7 +142,7 @@ class System:
         module = "services." + name.replace("-", "_")
         return Program(["-m", module], self._variables, f"{url}/readyz", self._folder / f"{name}.log")
 
-    def _worker(self, name: str, role: str) -> Program:
+    def _worker(self, name: str, role: str, more: Mapping[str, str] | None = None) -> Program:
         port = free_port()
         own = {
             "CLAIMCHECK_WORKER__HEALTH_PORT": str(port),
@@ -143,4 +151,4 @@ class System:
         }
         command = ["-m", "services.worker", "--role", role]
         log = self._folder / f"{name}.log"
-        return Program(command, {**self._variables, **own}, f"http://{HOST}:{port}/readyz", log)
+        return Program(command, {**self._variables, **own, **(more or {})}, f"http://{HOST}:{port}/readyz", log)

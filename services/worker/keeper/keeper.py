@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 from claimcheck.blobs import Blobs
@@ -14,7 +15,8 @@ from claimcheck.records import Records
 from claimcheck.settings import Settings
 from services.worker.drain import Drain
 from services.worker.keeper.rounds import Rounds
-from services.worker.keeper.sweeping import BlobSweep, SecondErase
+from services.worker.keeper.second_erase import SecondErase
+from services.worker.keeper.sweeping import BlobSweep
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ class Keeper:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.keeper
+        self._retention = timedelta(seconds=settings.job.retention_s)
         self.drain = Drain(settings.worker.drain_s)
         self._records = Records(settings.records, timeout_s=CALL_S)
         self._blobs = Blobs(settings.blobs, timeout_s=CALL_S)
@@ -44,10 +47,11 @@ class Keeper:
         log.info("keeper.drained")
 
     def _duties(self) -> list[Rounds]:
-        sweep_s = self._settings.sweep_s
+        records, blobs, settings = self._records, self._blobs, self._settings
+        sweep = BlobSweep(records, blobs, settings, retention=self._retention)
         return [
-            Rounds("blobs", sweep_s, BlobSweep(self._records, self._blobs, self._settings).once),
-            Rounds("second erase", sweep_s, SecondErase(self._records, self._blobs, self._settings).once),
+            Rounds("blobs", settings.sweep_s, sweep.once),
+            Rounds("second erase", settings.sweep_s, SecondErase(records, blobs, settings).once),
         ]
 
     async def _until_drained(self, *duties: Coroutine[Any, Any, None]) -> None:

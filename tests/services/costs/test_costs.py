@@ -7,6 +7,7 @@ import json
 import secrets
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ async def sweep(settings: Settings) -> AsyncIterator[BlobSweep]:
         return all((pages[-1].at - blob.last_modified).total_seconds() >= 1 for blob in pages[-1].blobs)
 
     await eventually(old, "the blobs are a second old")
-    yield BlobSweep(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000))
+    yield BlobSweep(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000), retention=timedelta(days=7))
     await records.close()
     await blobs.close()
 

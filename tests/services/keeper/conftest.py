@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,24 +15,27 @@ from claimcheck.blobs import Blobs
 from claimcheck.job import Job, Upload, new_job
 from claimcheck.records import Records
 from claimcheck.settings import KeeperSettings, Settings
+from services.worker.keeper.second_erase import SecondErase
 from services.worker.keeper.sweeping import BlobSweep
 from tests.conftest import RunSystem
 from tests.stack.client import Client
-from tests.stack.names import NameStock
+from tests.stack.names import Names, NameStock
 from tests.stack.services import Services
 from tests.stack.stores import Stores
 from tests.stack.system import System
 from tests.stack.waiting import eventually, until
 
-ORPHAN_AGE_S = 2.0  # A request of these tests takes milliseconds from its commit to its create.
 LAST_JOB_ID = "ffffffff-ffff-4fff-bfff-ffffffffffff"
+SMALL_BLOCKS = {"CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024)}
 IMPATIENT = {
     "CLAIMCHECK_KEEPER__SWEEP_S": "0.3",
     "CLAIMCHECK_KEEPER__FULL_SWEEP_S": "0.3",
-    "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": str(ORPHAN_AGE_S),
-    "CLAIMCHECK_KEEPER__ERASE_AGAIN_S": "1",
+    "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3",
+    # A request of these tests takes milliseconds from its commit to its create; the keeper itself uses no such limit.
+    "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": "0.1",
+    "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "0.01",
+    "CLAIMCHECK_KEEPER__ERASE_AGAIN_S": "5.5",  # the lease is 5 s
     "CLAIMCHECK_KEEPER__READS_PER_S": "2000",
-    "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
 }
 
 
@@ -61,7 +65,7 @@ def kept(run_system: RunSystem, services: Services, name_stock: NameStock) -> It
     """Both APIs, a worker and a keeper whose every sweep is a full one; a test leaves every program running."""
     names = name_stock.take()
     with (
-        run_system(keepers=1, names=names, env=IMPATIENT) as system,
+        run_system(keepers=1, names=names, env=SMALL_BLOCKS, keeper_env=IMPATIENT) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         yield Kept(system, client, Stores(services, names))
@@ -75,13 +79,18 @@ class Bench:
     blobs: Blobs
     settings: KeeperSettings
 
-    def sweep(self) -> BlobSweep:
-        """As a keeper has it that has just started."""
-        return BlobSweep(self.records, self.blobs, self.settings)
+    def sweep(self, *, retention: timedelta = timedelta(days=7), **settings: Any) -> BlobSweep:
+        """As a keeper has it that has just started; with these of its settings changed."""
+        changed = self.settings.model_copy(update=settings)
+        return BlobSweep(self.records, self.blobs, changed, retention=retention)
 
-    async def job(self) -> Job:
+    def second_erase(self) -> SecondErase:
+        """The second erase of jobs that have been erased just now."""
+        return SecondErase(self.records, self.blobs, self.settings)
+
+    async def job(self, job_id: str = "") -> Job:
         """A queued job and its upload."""
-        job_id, now = str(uuid.uuid4()), datetime.now(UTC)
+        job_id, now = job_id or str(uuid.uuid4()), datetime.now(UTC)
         blob = await self.leave("uploads", job_id)
         fresh = new_job(
             tenant="default",
@@ -120,9 +129,15 @@ class Bench:
 
 
 @pytest.fixture
+def stores(services: Services, names: Names) -> Stores:
+    """What the bench works on, for faults."""
+    return Stores(services, names)
+
+
+@pytest.fixture
 async def bench(settings: Settings) -> AsyncIterator[Bench]:
     """The sweep of blobs, on records and blobs of its own."""
     records, blobs = Records(settings.records, timeout_s=10), Blobs(settings.blobs, timeout_s=10)
-    yield Bench(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000))
+    yield Bench(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000, erase_again_s=0.001))
     await records.close()
     await blobs.close()

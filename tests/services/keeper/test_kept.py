@@ -36,9 +36,9 @@ HEADERS = (
 REQUEST = HEADERS + BODY
 
 
-def leave_orphan(stores: Stores) -> str:
+def leave_orphan(stores: Stores, folder: str = "uploads") -> str:
     """Store a blob of a job that nobody knows; its name."""
-    return stores.leave_blob(f"uploads/default/{uuid.uuid4()}/{secrets.token_hex(8)}")
+    return stores.leave_blob(f"{folder}/default/{uuid.uuid4()}/{secrets.token_hex(8)}")
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def test_jobs_keep_their_uploads_and_results_while_orphans_by_the_hundred_are_sw
     small = [kept.client.submit(options={"do": "read"}) for _ in range(4)]
     large = [kept.client.submit(options={"result_bytes": 300_000}) for _ in range(2)]
     running = kept.client.submit(options={"do": "read", "seconds": 6})
-    left = [leave_orphan(kept.stores) for _ in range(200)]
+    left = [leave_orphan(kept.stores, folder) for folder in ("uploads", "parts", "parts", "results") for _ in range(50)]
     until(lambda: not {*left} & {*kept.stores.blobs()}, "the orphans are swept", deadline_s=40)
     for job_id in (*small, *large, running):
         assert kept.client.until_ended(job_id)["status"] == "succeeded"
@@ -156,13 +156,15 @@ def test_second_erase_finds_what_was_written_after_the_first(
     stores = Stores(services, names)
     patient = {**IMPATIENT, "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3600"}  # so that no other sweep can have done it
     with (
-        run_system(keepers=1, names=names, env=patient) as system,
+        run_system(keepers=1, names=names, keeper_env=patient) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         job_id = client.submit()
         client.until_ended(job_id)
+        assert system.stop("keeper-1") == 0  # so that the second erase cannot come before what it shall find
         assert client.erase(job_id).status_code == httpx.codes.NO_CONTENT
         stores.leave_blob(f"results/default/{job_id}/{secrets.token_hex(8)}")
+        system.restart("keeper-1")
         until(lambda: not stores.blobs(""), "the late result is erased", deadline_s=20)
         until(lambda: stores.record(job_id)["swept"], "the tombstone says so")
         assert system.logs("keeper-1").count("job.erased_again") == 1
@@ -175,7 +177,7 @@ def test_two_keepers_sweep_the_same_blobs_without_harm(
     names = name_stock.take()
     stores = Stores(services, names)
     with (
-        run_system(keepers=2, names=names, env=IMPATIENT) as system,
+        run_system(keepers=2, names=names, keeper_env=IMPATIENT) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         kept = Kept(system, client, stores)
@@ -187,7 +189,7 @@ def test_two_keepers_sweep_the_same_blobs_without_harm(
         for job_id in jobs:
             assert client.until_ended(job_id)["status"] == "succeeded"
         kept.until_swept()
-        until(lambda: stores.record(erased)["swept"], "the erased job is erased again")
+        until(lambda: stores.record(erased)["swept"], "the erased job is erased again", deadline_s=20)
         kept.assert_every_blob_is_named()
         said = system.logs("keeper-1") + system.logs("keeper-2")
         assert "round." not in said
@@ -198,8 +200,8 @@ def test_keeper_that_is_told_to_end_ends_at_once_in_mid_sweep(
 ) -> None:
     names = name_stock.take()
     stores = Stores(services, names)
-    slow = {**IMPATIENT, "CLAIMCHECK_KEEPER__READS_PER_S": "0.1", "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "1"}
-    with run_system(workers=0, keepers=1, names=names, env=slow) as system:
+    slow = {**IMPATIENT, "CLAIMCHECK_KEEPER__READS_PER_S": "0.1"}
+    with run_system(workers=0, keepers=1, names=names, keeper_env=slow) as system:
         leave_orphan(stores)
         until(lambda: "blob.swept" in system.logs("keeper-1"), "a sweep is under way", deadline_s=20)
         began_at = time.monotonic()

@@ -8,21 +8,15 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from claimcheck import writes
 from claimcheck.blobs import listing
-from claimcheck.errors import RecordsUnavailable
+from claimcheck.errors import BlobsUnavailable, RecordsUnavailable
 from claimcheck.job import End, ResultRef
+from claimcheck.sweeping import FOLDERS
 from tests.services.keeper.conftest import Bench
-from tests.stack.names import Names
-from tests.stack.services import Services
 from tests.stack.stores import Stores
-
-
-@pytest.fixture
-def stores(services: Services, names: Names) -> Stores:
-    """What the bench works on, for faults."""
-    return Stores(services, names)
 
 
 async def test_blobs_without_a_record_go_and_those_of_jobs_stay(bench: Bench) -> None:
@@ -106,7 +100,7 @@ async def test_hundreds_of_blobs_over_several_pages_are_each_judged_once(
 ) -> None:
     monkeypatch.setattr(listing, "PAGE_BLOBS", 50)
     jobs = await asyncio.gather(*(bench.job() for _ in range(60)))
-    orphans = await asyncio.gather(*(bench.leave("uploads") for _ in range(240)))
+    orphans = await asyncio.gather(*(bench.leave("results") for _ in range(240)))
     await bench.until_old()
     with caplog.at_level(logging.INFO):
         await bench.sweep().once()
@@ -135,13 +129,31 @@ async def test_round_whose_reads_fail_is_made_up_for_by_the_next(bench: Bench, s
     assert await bench.names() == set()
 
 
+async def test_blob_that_cannot_be_deleted_or_judged_keeps_no_other_from_being_swept(
+    bench: Bench, stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [await bench.leave(folder, "0" * 8 + str(uuid.uuid4())[8:]) for folder in FOLDERS for _ in range(10)]
+    newer = await bench.job()
+    stores.change_record(newer.job_id, status="hibernating")
+    held = min(names)
+    sweep = bench.sweep()
+    await bench.until_old()
+    with stores.held_blob(held), pytest.raises((BlobsUnavailable, ValidationError)):
+        await sweep.once()
+    assert await bench.names() == {held, newer.upload.blob}
+    failed = [vars(record)["blob"] for record in caplog.records if record.message == "blob.sweep_failed"]
+    assert sorted(failed) == sorted([held, newer.upload.blob])
+    stores.change_record(newer.job_id, status="queued")
+    await sweep.once()
+    assert await bench.names() == {newer.upload.blob}
+
+
 async def test_sweep_keeps_to_its_pace(bench: Bench) -> None:
     for _ in range(8):
         await bench.leave("uploads")
     await bench.until_old()
-    slow = bench.settings.model_copy(update={"reads_per_s": 10.0})
     began_at = asyncio.get_running_loop().time()
-    await type(bench.sweep())(bench.records, bench.blobs, slow).once()
+    await bench.sweep(reads_per_s=10.0).once()
     assert asyncio.get_running_loop().time() - began_at >= timedelta(seconds=0.8).total_seconds()
     assert await bench.names() == set()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from claimcheck.job import End, Job, ResultRef, Status, Upload, new_job, tombstone
-from claimcheck.sweeping import OwnedBlob, Window, owned, why_delete
+from claimcheck.sweeping import MOST_MISSING, SAMPLE, OwnedBlob, Window, owned, records_look_wrong, why_delete
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 JOB_ID = "5b0e6a7c-6d0f-4b2e-9f53-0c8a1d2e3f40"
@@ -114,3 +114,10 @@ def test_sweep_looks_at_blobs_that_have_become_old_enough_since_the_last(
     after = None if after_s is None else NOW - timedelta(seconds=after_s)
     window = Window(NOW - timedelta(seconds=900), after)
     assert window.holds(NOW - timedelta(seconds=age_s)) is looked_at
+
+
+@pytest.mark.parametrize(
+    ("missing", "wrong"), [(0, False), (MOST_MISSING, False), (MOST_MISSING + 1, True), (SAMPLE, True)]
+)
+def test_records_look_wrong_once_more_than_a_quarter_of_young_uploads_have_none(missing: int, wrong: bool) -> None:
+    assert records_look_wrong(missing) is wrong
