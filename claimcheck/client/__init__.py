@@ -38,7 +38,7 @@ from claimcheck.client.errors import (
     WaitTimedOut,
 )
 from claimcheck.client.files import UploadProgress
-from claimcheck.client.retrying import Retry
+from claimcheck.client.retrying import OnRetry, Retry, Retrying
 from claimcheck.job import Status
 
 __all__ = [
@@ -55,10 +55,12 @@ __all__ = [
     "KeyRefused",
     "NoResult",
     "NotFound",
+    "OnRetry",
     "Problem",
     "ProblemError",
     "Refused",
     "Retry",
+    "Retrying",
     "ServerUnreachable",
     "Status",
     "Unavailable",

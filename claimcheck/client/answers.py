@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +30,7 @@ from claimcheck.client.errors import (
 )
 from claimcheck.client.exchange import Reply
 from claimcheck.client.retrying import retry_after_s
+from claimcheck.errors import PROBLEM_TYPE
 from claimcheck.job import TERMINAL
 
 _REFUSALS: Mapping[int, type[Refused]] = {
@@ -43,7 +45,7 @@ _REFUSALS: Mapping[int, type[Refused]] = {
 Model = TypeVar("Model", bound=BaseModel)
 
 _LATER = frozenset({408, 429})
-_NO_RESULT = "urn:claimcheck:problem:job-has-no-result"
+_NO_RESULT = f"{PROBLEM_TYPE}job-has-no-result"
 
 
 class JobView(representation.JobView):
@@ -116,11 +118,17 @@ def refuse(reply: Reply) -> None:
         # Not followed: the key would go wherever the answer points.
         to = reply.headers.get("location", "nowhere")
         raise UnexpectedAnswer(f"the server answered {reply.status} and points to {to[:200]}; is the address right?")
+    raise problem_error(reply)
+
+
+def problem_error(reply: Reply) -> ProblemError:
+    """The error that an answer of 400 and above is."""
     problem = Problem.parse(_document(reply), reply.status)
+    if not problem.type.startswith(PROBLEM_TYPE):
+        problem = replace(problem, detail=f"{problem.detail}; is the address right?")
     if reply.status >= 500 or reply.status in _LATER:
-        raise Unavailable(problem, retry_after_s(reply.headers))
-    kind: type[ProblemError] = _REFUSALS.get(reply.status, Refused)
-    raise kind(problem)
+        return Unavailable(problem, retry_after_s(reply.headers))
+    return _REFUSALS.get(reply.status, Refused)(problem)
 
 
 def _document(reply: Reply) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
 from claimcheck.client.flows import Flows, OnJob, list_params
-from claimcheck.client.retrying import Retry
+from claimcheck.client.retrying import OnRetry, Retry
 
 T = TypeVar("T")
 
@@ -39,9 +39,10 @@ class AsyncClient:
         *,
         key: str | None = None,
         retry: Retry | None = None,
+        on_retry: OnRetry | None = None,
     ) -> None:
         """As `Client`."""
-        self._flows = Flows(retry or Retry(), time.monotonic, random.random)
+        self._flows = Flows(retry or Retry(), time.monotonic, random.random, on_retry)
         self._apis = {
             "process": httpx.AsyncClient(**httpx_arguments(process_url, key), limits=UNSHARED),
             "status": httpx.AsyncClient(**httpx_arguments(status_url, key), limits=SHARED),

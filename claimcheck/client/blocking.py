@@ -18,7 +18,7 @@ from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
 from claimcheck.client.flows import Flows, OnJob, list_params
-from claimcheck.client.retrying import Retry
+from claimcheck.client.retrying import OnRetry, Retry
 
 T = TypeVar("T")
 
@@ -41,12 +41,14 @@ class Client:
         *,
         key: str | None = None,
         retry: Retry | None = None,
+        on_retry: OnRetry | None = None,
     ) -> None:
         """`key`: the API key, where the installation asks for one; it goes to these two addresses and nowhere else.
+        `on_retry` is called before each rest after which a request is sent again.
 
         Raises ValueError for an address or a key that cannot be one.
         """
-        self._flows = Flows(retry or Retry(), time.monotonic, random.random)
+        self._flows = Flows(retry or Retry(), time.monotonic, random.random, on_retry)
         self._apis = {
             "process": httpx.Client(**httpx_arguments(process_url, key), limits=UNSHARED),
             "status": httpx.Client(**httpx_arguments(status_url, key), limits=SHARED),

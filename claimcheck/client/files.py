@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import secrets
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,16 +96,26 @@ def _name_of(file: BinaryIO) -> str:
 @contextlib.contextmanager
 def saved(to: Path) -> Iterator[BinaryIO]:
     """A file to write to, which appears under its name once it is whole. Raises OSError if it cannot be written."""
-    to = to.resolve()  # What a link points to is replaced, not the link.
     if to.exists() and not to.is_file():
         with to.open("wb") as device:  # A device or a pipe: nothing to replace.
             yield device
         return
-    part = to.with_name(f"{to.name}.part")
+    to = Path(os.path.realpath(to))  # What a link points to is replaced, not the link.
+    part = to.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with part.open("wb") as file:
+        with _created(part, like=to) as file:
             yield file
         part.replace(to)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _created(path: Path, *, like: Path) -> BinaryIO:
+    """A new file, which may be read and written by whom `like` may be; without one, by whom the umask lets."""
+    mode = stat.S_IMODE(like.stat().st_mode) if like.exists() else None
+    # Created with no more than it shall have: between creating it and a chmod, somebody could open it.
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode & 0o777), "wb")
+    if mode is not None:
+        path.chmod(mode)  # What the umask took from it.
+    return file

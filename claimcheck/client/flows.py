@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from claimcheck.client import answers
 from claimcheck.client.answers import JobView, Page
-from claimcheck.client.errors import ServerUnreachable, UploadNotRepeatable, WaitTimedOut
+from claimcheck.client.errors import ClientError, ServerUnreachable, UploadNotRepeatable, WaitTimedOut
 from claimcheck.client.exchange import ANSWER_S, Flow, Outcome, Reply, Request
 from claimcheck.client.files import Upload
-from claimcheck.client.retrying import Retry, retry_after_s
+from claimcheck.client.retrying import OnRetry, Retry, Retrying, retry_after_s
 
 UNTYPED: Final = "application/octet-stream"
 # The API reads a form or a description of the job in these, so a file of such a type travels untyped.
@@ -44,6 +44,7 @@ class Flows:
     retry: Retry
     clock: Callable[[], float]
     share: Callable[[], float]
+    on_retry: OnRetry | None = None
 
     def submit(
         self, file: Upload, *, task: str, options: Mapping[str, Any] | None, media_type: str | None, key: str | None
@@ -74,10 +75,10 @@ class Flows:
         as many requests, but the end is seen at once. A server that does not wait gets its rest.
         """
         ends_at = math.inf if timeout_s is None else self.clock() + timeout_s
-        request, seen = Request("status", "GET", _path(job_id)), None
+        request, seen, retry = Request("status", "GET", _path(job_id)), None, self.retry
         while True:
             asked_at = self.clock() + request.after_s
-            reply = yield from self._ask(request, ends_at=ends_at)
+            reply = yield from self._ask(request, retry=retry, ends_at=ends_at)
             if seen is None or reply.status != 304:
                 seen = answers.job(reply)
                 if on_progress:
@@ -86,6 +87,8 @@ class Flows:
                 return seen
             if (left_s := ends_at - self.clock()) <= 0:
                 raise WaitTimedOut(seen, timeout_s or 0.0)
+            # The address is right and the job goes on: from here on an outage is worth sitting out.
+            retry = self.retry.in_outage()
             request = next_poll(request, reply, took_s=self.clock() - asked_at, left_s=left_s)
 
     def result(self, job_id: str, form: str, to: Path | None = None) -> Flow[bytes]:
@@ -101,16 +104,18 @@ class Flows:
         """Erase the job."""
         answers.refuse((yield from self._ask(Request("process", "DELETE", _path(job_id)))))
 
-    def _ask(self, request: Request, *, ends_at: float = math.inf) -> Flow[Reply]:
+    def _ask(self, request: Request, *, retry: Retry | None = None, ends_at: float = math.inf) -> Flow[Reply]:
         """Send a request until its outcome stands. Raises ServerUnreachable if there was no answer."""
-        failing_since: float | None = None
+        retry, failing_since = retry or self.retry, None
         for attempt in itertools.count(1):
             outcome = yield request
             now = self.clock()
             failing_since = now if failing_since is None else failing_since
-            rest_s = self.retry.rest_s(outcome, attempt=attempt, failing_s=now - failing_since, share=self.share())
+            rest_s = retry.rest_s(outcome, attempt=attempt, failing_s=now - failing_since, share=self.share())
             if rest_s is None or now + rest_s > ends_at or (request.file and not request.file.can_be_sent):
                 return _standing(outcome, request, attempt=attempt)
+            if self.on_retry:
+                self.on_retry(Retrying(str(_error(outcome, request)), rest_s))
             request = replace(request, after_s=rest_s)
         raise AssertionError("a loop without an end has ended")
 
@@ -144,12 +149,19 @@ def _standing(outcome: Outcome, request: Request, *, attempt: int) -> Reply:
         # An erase that finds nothing, after one that got no answer: that one has done it.
         erased = request.method == "DELETE" and outcome.status == 404 and attempt > 1
         return Reply(204) if erased else outcome
+    raise _error(outcome, request) from outcome.error
+
+
+def _error(outcome: Outcome, request: Request) -> ClientError:
+    """The error that a failure is."""
+    if isinstance(outcome, Reply):
+        return answers.problem_error(outcome)
     said = f"{type(outcome.error).__name__}: {outcome.error}" if str(outcome.error) else type(outcome.error).__name__
     if request.file and not request.file.can_be_sent:
-        raise UploadNotRepeatable(
+        return UploadNotRepeatable(
             f"the upload to {outcome.url} broke off ({said}), and what was read of the file cannot be read again"
-        ) from outcome.error
-    raise ServerUnreachable(f"the {request.api} API at {outcome.url} gave no answer ({said})") from outcome.error
+        )
+    return ServerUnreachable(f"the {request.api} API at {outcome.url} gave no answer ({said})")
 
 
 def _path(job_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 Command = Callable[[argparse.Namespace], int]
 
 NOT_INSTALLED = 2
-FORMAT = "txt, json, srt, vtt, ...; default: by the name of OUT, else txt, else json"
+FORMAT = "txt, json, srt, vtt, ...; default: as the name of OUT ends; without one txt, else json"
 
 
 def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,7 +51,7 @@ def _add_submit(submit: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", help=FORMAT)
-    parser.add_argument("-o", "--output", metavar="OUT", help="write the result to this file")
+    parser.add_argument("-o", "--output", metavar="OUT", help="write the result to this file; - is standard output")
 
 
 def _finish(parser: argparse.ArgumentParser, command: Command) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import TextIO
 
 from claimcheck.client import Client, ClientError, Retry, ServerUnreachable, Unavailable
 from claimcheck.settings import ClientSettings
 
-PATIENCE = Retry(attempts=5, total_s=60.0)  # A person is looking on: a server that is down is told of within 8 s.
+PATIENCE = Retry(total_s=8.0)  # A person is looking on, and can type the command again.
 
 
 class Exit(IntEnum):
@@ -40,8 +42,7 @@ def calling(chosen: argparse.Namespace, do: Callable[[Client], Exit]) -> Exit:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.PIPE_CLOSED
     except (ClientError, OSError, ValueError) as error:
-        say(_line(error))
-        return _exit_for(error)
+        return failed(error)
 
 
 def client_for(chosen: argparse.Namespace) -> Client:
@@ -52,19 +53,36 @@ def client_for(chosen: argparse.Namespace) -> Client:
         chosen.status_url or settings.status_url,
         key=settings.key.get_secret_value() if settings.key else None,
         retry=PATIENCE,
+        on_retry=lambda again: say(f"{again.reason}; trying again in {again.rest_s:.1f} s"),
     )
 
 
+def failed(error: Exception) -> Exit:
+    """Tell the person of an error; the exit status."""
+    say(_line(error))
+    return _exit_for(error)
+
+
 def say(text: str) -> None:
-    """Tell the person, on standard error: standard output is for results."""
-    sys.stderr.write(printable(text) + "\n")
-    sys.stderr.flush()
+    """Tell the person, on standard error: standard output is for results. If nobody listens, the work goes on."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
 
 
 def write(text: str) -> None:
-    """Write a result to standard output, as UTF-8 whatever the locale. Raises BrokenPipeError."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    """Write a result to standard output, as UTF-8 whatever the locale. Raises ValueError, OSError."""
+    output = standard_output().buffer
+    output.write(text.encode())
+    output.flush()
+
+
+def standard_output() -> TextIO:
+    """Where results go. Raises ValueError if it is closed."""
+    if sys.stdout is None:
+        raise ValueError("standard output is closed; there is nowhere to print to")
+    return sys.stdout
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from claimcheck.client import Client, JobView
-from claimcheck.commands.calling import Exit, calling, printable, write
+from claimcheck.commands.calling import Exit, calling, printable, standard_output, write
 
 COLUMNS = ("ID", "STATUS", "TASK", "CREATED", "FILE")
 ID_CHARS = 36
@@ -23,11 +22,12 @@ def jobs(chosen: argparse.Namespace) -> Exit:
 
 
 def _jobs(client: Client, chosen: argparse.Namespace) -> Exit:
+    output = standard_output()
     found = client.jobs(status=chosen.status, task=chosen.task, limit=chosen.limit)
     if chosen.json:
         for job in found:
             write(job.model_dump_json(exclude_none=True) + "\n")
-    elif sys.stdout.isatty():
+    elif output.isatty():
         Console().print(table(found))
     else:
         for job in found:

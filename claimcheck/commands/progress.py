@@ -25,22 +25,22 @@ from claimcheck.commands.calling import printable, say
 
 
 @contextlib.contextmanager
-def upload_progress(name: str) -> Iterator[Callable[[UploadProgress], None]]:
-    """Shows an upload while it is entered: bytes and bytes per second."""
-    if not sys.stderr.isatty():
+def upload_progress(name: str, total_bytes: int | None) -> Iterator[Callable[[UploadProgress], None]]:
+    """Shows an upload while it is entered: bytes and bytes per second. `total_bytes`: None if it is not known yet."""
+    if not _on_terminal():
         yield _upload_line(name)
         return
     with _bars(
         TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     ) as bars:
-        bar = bars.add_task(printable(f"uploading {name}"), total=None)
+        bar = bars.add_task(printable(f"uploading {name}"), total=total_bytes)
         yield lambda seen: bars.update(bar, completed=seen.sent_bytes, total=seen.total_bytes)
 
 
 @contextlib.contextmanager
 def job_progress() -> Iterator[Callable[[JobView], None]]:
     """Shows a job while it is entered: its status, and the share that is done."""
-    if not sys.stderr.isatty():
+    if not _on_terminal():
         yield _job_lines()
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
@@ -57,8 +57,12 @@ def job_progress() -> Iterator[Callable[[JobView], None]]:
 
 def _bars(*columns: ProgressColumn) -> Progress:
     console = Console(stderr=True)
-    # Standard output is the result's, also while a bar is shown.
-    return Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
+    # Standard output is the result's, also while a bar is shown; what is said meanwhile stands above the bar.
+    return Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _upload_line(name: str) -> Callable[[UploadProgress], None]:
@@ -84,4 +88,5 @@ def _job_lines() -> Callable[[JobView], None]:
 
 def _said(job: JobView) -> str:
     again = f", attempt {job.attempt}" if job.attempt > 1 else ""
-    return f"job {job.id} is {job.status}{again}"
+    warned = f", with warnings: {job.warnings}" if job.warnings else ""
+    return f"job {job.id} is {job.status}{again}{warned}"

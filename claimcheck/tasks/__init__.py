@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from claimcheck.errors import InputNotTaken, InvalidOptions, UnknownTask, UnsupportedMedia
 from claimcheck.messages import NAME
@@ -91,11 +92,19 @@ class Task:
             return self.options.model_validate(dict(options)).model_dump(mode="json", exclude_none=True)
         except ValidationError as cause:
             problems = [
-                {"option": ".".join(map(str, e["loc"])) or "options", "reason": e["msg"]}
-                for e in cause.errors(include_url=False, include_input=False)
+                {"option": ".".join(map(str, error["loc"])) or "options", "reason": self._reason(error)}
+                for error in cause.errors(include_url=False, include_input=False)
             ]
             first = problems[0]
             raise InvalidOptions(f"{first['option']}: {first['reason']}", task=self.name, problems=problems) from cause
+
+    def _reason(self, error: ErrorDetails) -> str:
+        """Why an option is refused, in the task's own words where it has some."""
+        if error["type"] != "extra_forbidden":
+            return error["msg"].removeprefix("Value error, ")
+        if len(error["loc"]) > 1:
+            return "there is no such option"
+        return f"the task has no such option; known: {', '.join(sorted(self.options.model_fields)) or 'none'}"
 
     def check_input(self, kind: str) -> None:
         """Raises InputNotTaken for a kind of input it does not take."""

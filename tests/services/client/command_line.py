@@ -1,4 +1,4 @@
-"""`claimcheck` as a process, with its output in files, in a pipe or on a terminal."""
+"""`claimcheck` as a process, with its output in files, in a pipe or on a terminal; or, faster, in this process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from claimcheck.commands.__main__ import main
 from claimcheck.settings import environment_for_child
 from tests.stack.components import ROOT
 
@@ -25,8 +28,15 @@ class CommandLine:
 
     def run(self, *arguments: str | Path, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one to its end."""
+        return self._run(self._command(arguments), stdin, variables)
+
+    def run_with(self, redirection: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run one as a shell does, with a redirection such as `>&-`."""
+        return self._run(["sh", "-c", f'exec "$@" {redirection}', "sh", *self._command(arguments)], b"", {})
+
+    def _run(self, command: list[str], stdin: bytes, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self._command(arguments),
+            command,
             input=stdin,
             capture_output=True,
             cwd=self.folder,
@@ -70,6 +80,26 @@ class CommandLine:
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         # Found also where it is not installed, from any folder.
         return environment_for_child({"PYTHONPATH": str(ROOT), **self.variables, **variables})
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Runs the commands of a `CommandLine` in this process."""
+
+    like: CommandLine
+    patch: pytest.MonkeyPatch
+    captured: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run one to its end."""
+        self.captured.readouterr()
+        with self.patch.context() as patch:
+            patch.chdir(self.like.folder)
+            for name, value in {**self.like.variables, **variables}.items():
+                patch.setenv(name, value)
+            status = main([*map(str, arguments)])
+        shown = self.captured.readouterr()
+        return subprocess.CompletedProcess(arguments, status, shown.out, shown.err)
 
 
 def _until_hung_up(terminal: int) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 from claimcheck.client import AsyncClient, Client, Retry
 from claimcheck.web.access import key_hash
 from tests.conftest import RunSystem
-from tests.services.client.command_line import CommandLine
+from tests.services.client.command_line import CommandLine, InProcess
 from tests.stack.components import sample
 from tests.stack.names import NameStock
 from tests.stack.services import Services
@@ -24,7 +24,8 @@ from tests.stack.system import System
 
 LIMIT_BYTES = 2 * 1024 * 1024
 KEY, OTHERS_KEY = secrets.token_hex(16), secrets.token_hex(16)
-QUICK = Retry(attempts=4, first_s=0.05, longest_s=0.2, total_s=30.0)
+ATTEMPTS = 4
+QUICK = Retry(attempts=ATTEMPTS, first_s=0.05, longest_s=0.2, total_s=30.0)
 
 
 class Awaited:
@@ -118,3 +119,24 @@ def command_line(running: System, tmp_path: Path) -> CommandLine:
         "CLAIMCHECK_CLIENT__KEY": KEY,
     }
     return CommandLine(tmp_path, variables)
+
+
+@pytest.fixture
+def typed(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> InProcess:
+    """The same, many times as fast, for what does not depend on a process of its own."""
+    return InProcess(command_line, monkeypatch, capfd)
+
+
+@pytest.fixture
+def api(running: System) -> Iterator[Client]:
+    """To look behind the command line's back."""
+    with Client(running.process_url, running.status_url, key=KEY) as client:
+        yield client
+
+
+@pytest.fixture
+def upload(tmp_path: Path) -> Path:
+    """A small file."""
+    path = tmp_path / "upload.txt"
+    path.write_text("content")
+    return path

@@ -31,6 +31,12 @@ class Answer:
         return f"HTTP/1.1 {self.status} Scripted\r\n{lines}\r\n".encode() + body
 
 
+def refusal(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **how: Any) -> Answer:
+    """A problem document of the API's."""
+    document = {"type": "urn:claimcheck:problem:scripted", "title": title, "status": status, "detail": detail}
+    return Answer(status, document, headers or {}, **how)
+
+
 @dataclass
 class Asked:
     """What one connection asked. `body` as it travelled."""

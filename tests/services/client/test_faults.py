@@ -10,8 +10,10 @@ import pytest
 
 from claimcheck.client import (
     FileRefused,
+    NotFound,
     Refused,
     Retry,
+    Retrying,
     ServerUnreachable,
     Unavailable,
     UnexpectedAnswer,
@@ -19,8 +21,8 @@ from claimcheck.client import (
     UploadProgress,
 )
 from claimcheck.commands.up.addresses import HOST
-from tests.services.client.conftest import KEY, QUICK, MakeClient
-from tests.services.client.scripted import Answer, scripted
+from tests.services.client.conftest import ATTEMPTS, KEY, MakeClient
+from tests.services.client.scripted import Answer, refusal, scripted
 from tests.stack.ports import free_port
 from tests.stack.proxy import Proxy
 from tests.stack.stores import Stores
@@ -28,7 +30,7 @@ from tests.stack.system import System
 from tests.unit.claimcheck.client.test_answers import JOB
 from tests.unit.claimcheck.client.test_files import Pipe
 
-BUSY = Answer(503, {"title": "Busy", "detail": "come back"}, {"Retry-After": "0"})
+BUSY = refusal(503, "Busy", "come back", {"Retry-After": "0"})
 ACCEPTED = Answer(202, JOB)
 LARGE_BYTES = 64 * 1024 * 1024
 
@@ -51,6 +53,7 @@ def test_busy_server_is_asked_again_with_the_same_key_and_the_whole_file(make_cl
     assert [asked.body for asked in server.asked] == [b"content"] * 3
 
 
+@pytest.mark.parametrize("make_client", ["Client"], indirect=True)  # The server has it wait; what it does is both's.
 def test_failing_queue_makes_one_job_in_the_end(make_client: MakeClient, running: System, stores: Stores) -> None:
     patient = make_client(running.process_url, running.status_url, key=KEY, retry=Retry(first_s=0.05))
     known = job_ids(stores)
@@ -103,8 +106,10 @@ def test_refusal_stops_the_upload_and_is_what_is_raised(
 
 
 def test_answer_before_the_end_of_the_file_ends_the_sending(make_client: MakeClient) -> None:
-    refusal = Answer(413, {"title": "Too large", "detail": "by far"}, early=True)
-    with scripted(refusal) as server, pytest.raises(FileRefused, match="Too large: by far"):
+    with (
+        scripted(refusal(413, "Too large", "by far", early=True)) as server,
+        pytest.raises(FileRefused, match="Too large: by far"),
+    ):
         make_client(server.url, server.url).submit(b"x" * LARGE_BYTES)
     assert len(server.asked[0].body) < LARGE_BYTES / 2
 
@@ -119,15 +124,15 @@ def test_nobody_at_the_address(make_client: MakeClient) -> None:
 
 
 def test_server_that_stays_busy_is_given_up(make_client: MakeClient) -> None:
-    with scripted(*[BUSY] * QUICK.attempts) as server, pytest.raises(Unavailable, match="Busy: come back"):
+    with scripted(*[BUSY] * ATTEMPTS) as server, pytest.raises(Unavailable, match="Busy: come back"):
         make_client(server.url, server.url).job(JOB["id"])
-    assert len(server.asked) == QUICK.attempts
+    assert len(server.asked) == ATTEMPTS
 
 
 def test_server_that_hangs_up_is_asked_again(make_client: MakeClient) -> None:
     with scripted() as server, pytest.raises(ServerUnreachable):
         make_client(server.url, server.url).submit(b"x")
-    assert len(server.asked) == QUICK.attempts
+    assert len(server.asked) == ATTEMPTS
 
 
 def test_key_goes_nowhere_but_to_the_two_addresses(make_client: MakeClient) -> None:
@@ -152,8 +157,30 @@ def test_something_else_at_the_address(make_client: MakeClient) -> None:
         make_client(server.url, server.url).job(JOB["id"])
 
 
+def test_refusal_of_something_else_at_the_address(make_client: MakeClient) -> None:
+    with (
+        scripted(Answer(404, {"detail": "Not Found"})) as server,
+        pytest.raises(NotFound, match=r"Not Found: Not Found; is the address right\?"),
+    ):
+        make_client(server.url, server.url).submit(b"x")
+
+
+def test_each_retry_is_told_before_its_rest(make_client: MakeClient) -> None:
+    told: list[Retrying] = []
+    with scripted(BUSY, BUSY, ACCEPTED) as server:
+        make_client(server.url, server.url, on_retry=told.append).submit(b"x")
+    assert [again.reason for again in told] == ["Busy: come back"] * 2
+
+
+def test_wait_sits_out_an_outage_once_it_has_seen_the_job(make_client: MakeClient) -> None:
+    running = Answer(202, {**JOB, "status": "running"}, {"Retry-After": "0"})
+    outage = [BUSY] * (2 * ATTEMPTS)
+    with scripted(running, *outage, Answer(200, {**JOB, "status": "succeeded"})) as server:
+        assert make_client(server.url, server.url).wait(JOB["id"]).status == "succeeded"
+
+
 def test_refusal_is_not_repeated(make_client: MakeClient) -> None:
-    with scripted(Answer(400, {"title": "No", "detail": "never"})) as server, pytest.raises(Refused, match="No: never"):
+    with scripted(refusal(400, "No", "never")) as server, pytest.raises(Refused, match="No: never"):
         make_client(server.url, server.url).submit(b"x")
     assert len(server.asked) == 1
 

@@ -121,7 +121,7 @@ def test_progress_of_a_job_is_seen_while_it_runs(client: Any) -> None:
 
 
 def test_wait_that_is_over_leaves_the_job_alone(client: Any) -> None:
-    job = client.submit(b"x", task="probe", options={"seconds": 3})
+    job = client.submit(b"x", task="probe", options={"seconds": 1})
     with pytest.raises(WaitTimedOut) as late:
         client.wait(job.id, timeout_s=0.2)
     assert late.value.job.id == job.id

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from claimcheck.errors import InputNotTaken
+from claimcheck.errors import InputNotTaken, InvalidOptions
 from claimcheck.tasks import Stage, Task, catalogue
 
 LONGEST = "a" * 40
@@ -72,6 +72,54 @@ def test_task_takes_a_file_unless_it_says_otherwise() -> None:
     texts.check_input("text")
     with pytest.raises(InputNotTaken, match="file came; paint takes text"):
         texts.check_input("file")
+
+
+class Brush(BaseModel):
+    """An option with members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = 1
+
+
+class PaintOptions(BaseModel):
+    """Options that say in their own words what they do not take."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tint: str = "red"
+    brush: Brush = Brush()
+
+    @field_validator("tint")
+    @classmethod
+    def _no_grey(cls, tint: str) -> str:
+        if tint == "grey":
+            raise ValueError("grey is no tint")
+        return tint
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "reason"),
+    [
+        ({"tint": "grey"}, "tint", "grey is no tint"),
+        ({"tempo": 1}, "tempo", "the task has no such option; known: brush, tint"),
+        ({"brush": {"hair": "fine"}}, "brush.hair", "there is no such option"),
+        ({"tint": 1}, "tint", "Input should be a valid string"),
+    ],
+)
+def test_option_is_refused_in_words_of_the_task(options: dict[str, Any], option: str, reason: str) -> None:
+    with pytest.raises(InvalidOptions) as refused:
+        replace(task(stage()), options=PaintOptions).validated(options)
+    assert refused.value.detail == f"{option}: {reason}"
+    assert refused.value.extra["problems"] == [{"option": option, "reason": reason}]
+
+
+def test_task_without_options_says_so() -> None:
+    class Nothing(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+    with pytest.raises(InvalidOptions, match="tempo: the task has no such option; known: none"):
+        replace(task(stage()), options=Nothing).validated({"tempo": 1})
 
 
 def test_every_installed_task_is_named_as_it_is_found() -> None:

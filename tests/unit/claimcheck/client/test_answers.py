@@ -39,7 +39,13 @@ JOB: dict[str, Any] = {
     "status_url": "http://localhost:8001/v1/jobs/6f1c2f0e-0000-4000-8000-000000000001",
     "operation_url": "http://localhost:8001/v1/operations/6f1c2f0e-0000-4000-8000-000000000001",
 }
-TOO_LARGE = {"type": "urn:x", "title": "The file is too large", "status": 413, "detail": "9 MB; 2 MB", "limit": 2}
+TOO_LARGE = {
+    "type": "urn:claimcheck:problem:x",
+    "title": "The file is too large",
+    "status": 413,
+    "detail": "9 MB; 2 MB",
+    "limit": 2,
+}
 
 
 def reply(status: int, body: object, **headers: str) -> Reply:
@@ -77,14 +83,36 @@ def test_error_carries_the_problem() -> None:
     with pytest.raises(FileRefused, match="The file is too large: 9 MB; 2 MB") as refused:
         answers.job(reply(413, TOO_LARGE))
     error = refused.value
-    assert (error.type, error.title, error.status) == ("urn:x", "The file is too large", 413)
+    assert (error.type, error.title, error.status) == ("urn:claimcheck:problem:x", "The file is too large", 413)
     assert (error.detail, error.extra) == ("9 MB; 2 MB", {"limit": 2})
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[]", b"\xff\xfe", b'"text"'])
 def test_answer_without_a_problem_is_one_all_the_same(body: bytes) -> None:
-    with pytest.raises(Unavailable, match="Bad Gateway: the server answered 502 and did not say why"):
+    with pytest.raises(Unavailable) as refused:
         answers.refuse(Reply(502, {}, body))
+    assert str(refused.value) == "Bad Gateway: the server answered 502 and did not say why; is the address right?"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "Not Found"},
+        {"type": "about:blank", "title": "Not Found", "detail": "Not Found"},
+        {"type": 7, "detail": "Not Found"},
+        {"type": "https://else/where", "detail": "Not Found"},
+    ],
+)
+def test_refusal_of_somebody_elses_asks_whether_the_address_is_right(body: dict[str, Any]) -> None:
+    with pytest.raises(NotFound) as refused:
+        answers.refuse(reply(404, body))
+    assert str(refused.value) == "Not Found: Not Found; is the address right?"
+
+
+def test_refusal_of_ours_does_not_doubt_the_address() -> None:
+    with pytest.raises(FileRefused) as refused:
+        answers.refuse(reply(413, TOO_LARGE))
+    assert str(refused.value) == "The file is too large: 9 MB; 2 MB"
 
 
 def test_unavailable_says_when_to_come_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,6 +114,73 @@ def test_result_that_broke_off_leaves_what_was_there(tmp_path: Path) -> None:
 def _break_off(file: BinaryIO) -> None:
     file.write(b"half of the n")
     raise ConnectionError
+
+
+def test_file_of_somebody_elses_beside_the_result_stays(tmp_path: Path) -> None:
+    to, other = tmp_path / "talk.srt", tmp_path / "talk.srt.part"
+    other.write_bytes(b"precious")
+    with saved(to) as file:
+        file.write(b"new")
+    assert (to.read_bytes(), other.read_bytes()) == (b"new", b"precious")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_file_that_is_replaced_stays_as_private_as_it_was(tmp_path: Path, mode: int) -> None:
+    to = tmp_path / "talk.srt"
+    to.write_bytes(b"old")
+    to.chmod(mode)
+    with saved(to) as file:
+        (part,) = set(tmp_path.iterdir()) - {to}
+        assert stat.S_IMODE(part.stat().st_mode) == mode
+        file.write(b"new")
+    assert stat.S_IMODE(to.stat().st_mode) == mode
+
+
+def test_new_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    to = tmp_path / "talk.srt"
+    usual = os.umask(0o027)
+    try:
+        with saved(to) as file:
+            file.write(b"new")
+    finally:
+        os.umask(usual)
+    assert stat.S_IMODE(to.stat().st_mode) == 0o640
+
+
+def test_two_downloads_to_one_path_do_not_meet(tmp_path: Path) -> None:
+    to = tmp_path / "talk.srt"
+    with saved(to) as first:
+        first.write(b"the fi")
+        with saved(to) as second:
+            second.write(b"the second")
+        assert to.read_bytes() == b"the second"
+        first.write(b"rst")
+    assert to.read_bytes() == b"the first"
+    assert list(tmp_path.iterdir()) == [to]
+
+
+@pytest.mark.parametrize("length", [253, 255])
+def test_longest_name_of_a_file_can_be_saved_to(tmp_path: Path, length: int) -> None:
+    to = tmp_path / ("n" * length)
+    with saved(to) as file:
+        file.write(b"new")
+    assert to.read_bytes() == b"new"
+
+
+def test_pipe_under_the_name_of_a_device_is_written_to() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        with os.fdopen(writing, "wb"), saved(Path(f"/dev/fd/{writing}")) as file:
+            file.write(b"through the pipe")
+        assert pipe.read() == b"through the pipe"
+
+
+def test_link_that_leads_to_itself_is_replaced(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with saved(loop) as file:
+        file.write(b"new")
+    assert loop.read_bytes() == b"new"
 
 
 def test_device_is_written_to_and_not_replaced() -> None:

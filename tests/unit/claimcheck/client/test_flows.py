@@ -22,7 +22,7 @@ from claimcheck.client.errors import (
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import Upload
 from claimcheck.client.flows import Flows, list_params
-from claimcheck.client.retrying import Retry
+from claimcheck.client.retrying import Retry, Retrying
 from tests.unit.claimcheck.client.test_answers import JOB, reply
 from tests.unit.claimcheck.client.test_files import Pipe
 
@@ -40,8 +40,10 @@ class Stage:
     asked: list[Request] = field(default_factory=list)
     now_s: float = 0.0
 
+    retried: list[Retrying] = field(default_factory=list)
+
     def flows(self, retry: Retry | None = None) -> Flows:
-        return Flows(retry or Retry(attempts=4, first_s=1.0), lambda: self.now_s, lambda: 1.0)
+        return Flows(retry or Retry(attempts=4, first_s=1.0), lambda: self.now_s, lambda: 1.0, self.retried.append)
 
     def play(self, flow: Flow[T]) -> T:
         """Run the flow to its end. Fails if it asks for more, or less, than there are outcomes."""
@@ -195,6 +197,57 @@ def test_wait_gives_up_on_an_unreachable_server_when_its_time_is_over() -> None:
     stage = Stage([polled("running"), LOST])
     with pytest.raises(ServerUnreachable):
         stage.play(stage.flows().wait(ID, timeout_s=3, on_progress=None))
+
+
+def test_wait_sits_an_outage_out_once_it_has_seen_the_job() -> None:
+    stage = Stage([polled("running"), *(LOST, BUSY) * 6, polled("succeeded")])
+    assert stage.play(stage.flows().wait(ID, timeout_s=None, on_progress=None)).status == "succeeded"
+    assert len(stage.retried) == 12
+
+
+def test_wait_that_has_not_seen_its_job_is_as_patient_as_any_call() -> None:
+    with pytest.raises(ServerUnreachable):
+        (stage := Stage([LOST] * 4)).play(stage.flows().wait(ID, timeout_s=None, on_progress=None))
+
+
+def test_wait_gives_up_an_outage_that_lasts() -> None:
+    # Rests of 1, 2, 4, 8 and then 10 s, and a second for each attempt: the next would end after 60.
+    stage = Stage([polled("running"), *[LOST] * 8])
+    flows = stage.flows(Retry(attempts=2, first_s=1.0, longest_s=10.0, outage_s=60.0))
+    with pytest.raises(ServerUnreachable):
+        stage.play(flows.wait(ID, timeout_s=None, on_progress=None))
+
+
+def test_outage_is_sat_out_anew_after_each_answer() -> None:
+    outage = [LOST] * 8
+    stage = Stage([polled("running"), *outage[:7], polled("running"), *outage])
+    flows = stage.flows(Retry(attempts=2, first_s=1.0, longest_s=10.0, outage_s=60.0))
+    with pytest.raises(ServerUnreachable):
+        stage.play(flows.wait(ID, timeout_s=None, on_progress=None))
+
+
+def test_call_gives_up_by_time_and_not_after_a_few_attempts() -> None:
+    # Rests of 0.5, 1, 2, 4, 8, 16, 20, 20 and 20 s, and a second for each attempt after the first.
+    stage = Stage([LOST] * 10)
+    with pytest.raises(ServerUnreachable):
+        stage.play(stage.flows(Retry()).job(ID))
+    assert 95.0 < stage.now_s - 1.0 <= 120.0
+
+
+def test_each_rest_is_told_with_its_reason() -> None:
+    busy = reply(503, {"type": "urn:claimcheck:problem:busy", "title": "Busy", "detail": "come back"})
+    stage = Stage([LOST, busy, reply(202, JOB)])
+    stage.play(stage.flows().job(ID))
+    assert stage.retried == [
+        Retrying("the status API at http://api gave no answer (ReadError: connection reset)", 1.0),
+        Retrying("Busy: come back", 2.0),
+    ]
+
+
+def test_failure_that_stands_is_raised_and_not_told() -> None:
+    with pytest.raises(NotFound):
+        (stage := Stage([Reply(404)])).play(stage.flows().job(ID))
+    assert stage.retried == []
 
 
 @pytest.mark.parametrize("job_id", ["", ".", "..", "a/b", "a?b", "a b", "a\n", "../jobs", "%2e"])

@@ -46,6 +46,19 @@ def test_rest_doubles_up_to_the_longest_and_the_last_attempt_stands(attempt: int
     assert rest_s(LOST, attempt=attempt) == expected
 
 
+def test_without_a_number_of_attempts_time_alone_ends_them() -> None:
+    patient = Retry(longest_s=20.0, total_s=120.0)
+    assert patient.rest_s(LOST, attempt=7, failing_s=50.0, share=1.0) == 20.0
+    assert patient.rest_s(LOST, attempt=10_000, failing_s=100.0, share=1.0) == 20.0
+    assert patient.rest_s(LOST, attempt=10_000, failing_s=100.1, share=1.0) is None
+
+
+def test_outage_is_sat_out_by_time_whatever_the_number_of_attempts() -> None:
+    patient = RETRY.in_outage()
+    assert patient.rest_s(LOST, attempt=10_000, failing_s=297.0, share=1.0) == 3.0
+    assert patient.rest_s(LOST, attempt=10_000, failing_s=297.1, share=1.0) is None
+
+
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.25, 0.5), (1.0, 2.0)])
 def test_rest_is_random_from_nothing_on(share: float, expected: float) -> None:
     assert rest_s(LOST, attempt=2, share=share) == expected
