@@ -27,6 +27,9 @@
     │   ├── BlobsUnavailable
     │   ├── QueueUnavailable
     │   └── RecordsUnavailable
+    ├── ServerUnavailable           503, the same request may work at another server, or later
+    │   ├── ServerStopping
+    │   └── ServerFull                  too many uploads of all tenants together
     ├── WriteRefused                read again and decide anew; never leaves the services
     │   ├── RecordExists
     │   ├── RecordMissing
@@ -276,6 +279,26 @@ class RecordsUnavailable(DependencyUnavailable):
 
     slug, title = "records-unavailable", "The job records are unavailable"
     example = "Cosmos DB did not answer within 3 s"
+
+
+class ServerUnavailable(ClaimcheckError):
+    """This server does not take the request now; nothing was promised."""
+
+    status = 503
+
+
+class ServerStopping(ServerUnavailable):
+    """The server is about to end, and the upload would not be complete by then."""
+
+    slug, title = "server-stopping", "The server stops"
+    example = "the upload did not end within 14 s of the server's stop; send it again"
+
+
+class ServerFull(ServerUnavailable):
+    """All tenants together have as many uploads under way as this server takes."""
+
+    slug, title = "server-full", "The server takes no more uploads now"
+    example = "200 uploads of all clients are under way here; the limit is 200"
 
 
 class WriteRefused(ClaimcheckError):

@@ -34,6 +34,8 @@ def configure_logging(settings: LogSettings) -> None:
     logging.basicConfig(level=settings.level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A malformed body is an answer to its client, and no news here.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # A lost connection is logged by the SDK with a traceback although it recovers; ours is one line.
     logging.getLogger("azure.servicebus").setLevel(logging.CRITICAL)
 

@@ -15,7 +15,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClien
 
 from claimcheck.blobs.calls import call, put
 from claimcheck.blobs.listing import Page, list_pages
-from claimcheck.blobs.writing import Ahead, BlobWriter, Written
+from claimcheck.blobs.writing import Ahead, BlobWriter, Limits, Written
 from claimcheck.errors import BlobMissing
 from claimcheck.settings import BlobSettings
 from claimcheck.transport import http_transport
@@ -26,10 +26,11 @@ __all__ = ["BlobWriter", "Blobs", "Page", "Written"]
 class Blobs:
     """One container. Safe to share between coroutines."""
 
-    def __init__(self, settings: BlobSettings, *, timeout_s: float) -> None:
-        """`timeout_s`: time limit of one request."""
+    def __init__(self, settings: BlobSettings, *, timeout_s: float, block_timeout_s: float | None = None) -> None:
+        """`timeout_s`: time limit of one request; `block_timeout_s`: of one that carries a block, if another."""
         self._settings = settings
         self._timeout_s = timeout_s
+        self._block_timeout_s = timeout_s if block_timeout_s is None else block_timeout_s
         self._ahead = Ahead(settings.staged_blocks)
         self._credential: DefaultAzureCredential | None = None
         self._service: BlobServiceClient | None = None
@@ -37,7 +38,8 @@ class Blobs:
 
     def writer(self, name: str) -> BlobWriter:
         """A writer of a new blob."""
-        return BlobWriter(self._blob(name), self._settings.block_bytes, self._ahead, self._timeout_s)
+        limits = Limits(self._settings.block_bytes, block_s=self._block_timeout_s, other_s=self._timeout_s)
+        return BlobWriter(self._blob(name), self._ahead, limits)
 
     async def put(self, name: str, data: bytes, media_type: str) -> None:
         """Write a small blob in one request. Raises BlobsUnavailable."""

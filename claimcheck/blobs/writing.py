@@ -14,6 +14,7 @@ from azure.storage.blob.aio import BlobClient
 
 from claimcheck.blobs.calls import call, put
 
+SMALL_BYTES = 256 * 1024  # Any line carries it in the time of a request that carries nothing.
 STAGED_AT_ONCE = 2  # One block travels while the next fills: more memory buys nothing on one connection.
 
 
@@ -23,6 +24,21 @@ class Written:
 
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one writer."""
+
+    block_bytes: int
+    block_s: float
+    """Time limit in seconds of a request that carries a block, or a whole blob of more than `SMALL_BYTES`."""
+    other_s: float
+    """Time limit in seconds of any other request."""
+
+    def of_whole(self, size_bytes: int) -> float:
+        """The time limit of the one request that carries a whole blob."""
+        return self.block_s if size_bytes > SMALL_BYTES else self.other_s
 
 
 class Ahead:
@@ -53,8 +69,8 @@ class BlobWriter:
     never committed are discarded by the service after a week.
     """
 
-    def __init__(self, blob: BlobClient, block_bytes: int, ahead: Ahead, timeout_s: float) -> None:
-        self._blob, self._block_bytes, self._ahead, self._timeout_s = blob, block_bytes, ahead, timeout_s
+    def __init__(self, blob: BlobClient, ahead: Ahead, limits: Limits) -> None:
+        self._blob, self._ahead, self._limits = blob, ahead, limits
         self._filling = io.BytesIO()  # The first block grows as bytes come: most uploads never fill it.
         self._staging: collections.deque[asyncio.Task[None]] = collections.deque()
         self._blocks: list[str] = []
@@ -66,10 +82,10 @@ class BlobWriter:
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
         rest = memoryview(chunk)
-        while len(rest) > (room := self._block_bytes - self._filling.tell()):
+        while len(rest) > (room := self._limits.block_bytes - self._filling.tell()):
             self._filling.write(rest[:room])
             await self._stage()
-            self._filling, rest = _with_room(self._block_bytes), rest[room:]
+            self._filling, rest = _with_room(self._limits.block_bytes), rest[room:]
         self._filling.write(rest)
 
     async def finish(self, media_type: str) -> Written:
@@ -78,12 +94,12 @@ class BlobWriter:
         if self._blocks:
             await self._send(self._new_id(), self._filling)
             await self._staged(0)
-            async with call(self._timeout_s):
+            async with call(self._limits.other_s):
                 blocks = [BlobBlock(block_id) for block_id in self._blocks]
                 await self._blob.commit_block_list(blocks, content_settings=ContentSettings(content_type=media_type))
         else:
             with self._filling as only:
-                async with call(self._timeout_s):
+                async with call(self._limits.of_whole(self.size_bytes)):
                     await put(self._blob, only.getvalue(), media_type)
         return Written(self.size_bytes, self._digest.hexdigest())
 
@@ -122,7 +138,7 @@ class BlobWriter:
         with block:
             length = block.tell()
             block.seek(0)
-            async with call(self._timeout_s):
+            async with call(self._limits.block_s):
                 # A stream is sent in pieces; bytes would be copied as a whole, behind the headers (aiohttp 3.14).
                 await self._blob.stage_block(block_id, block, length=length)
 

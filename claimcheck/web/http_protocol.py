@@ -14,12 +14,15 @@ from typing import Any
 import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from claimcheck.errors import HeadersTooLarge, HeadersTooSlow, MalformedRequest, RequestRefused, TargetTooLong
 from claimcheck.settings import WebSettings
+from claimcheck.web.flow import Flow
 from claimcheck.web.lingering import LINGER_BYTES, LINGER_S
+from claimcheck.web.upgrades import head_without_upgrade, new_parser
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ class HttpProtocol(HttpToolsProtocol):
         web: WebSettings,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._limit_bytes, self._limit_s = web.header_bytes, web.header_s
+        self._limit_bytes, self._limit_s, self._write_s = web.header_bytes, web.header_s, web.write_s
         self._framing_bytes = 0
         self._read_bytes = 0
         self._earlier_bytes = 0  # At most so many bytes of the head came in the read that ended the message before it.
@@ -54,14 +57,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._unstarted: asyncio.Task[None] | None = None  # Made during this read: it cannot have run yet.
         self._refusal: RequestRefused | None = None
         self._stopping = False
+        self._plain_head = b""  # To be read again, without the upgrade that hides its body.
+        self.flow: Flow
         self.url, self.headers = b"", []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self.flow = Flow(transport, self.loop, self._write_s, self._may_read)
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch_head()
+        self.flow.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -71,12 +78,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._drop()
             return
         self._unstarted = None
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # Not taken up, and without a body (on_headers_complete sees to that): HTTP/1.1 goes on right behind it.
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+            while data:
+                data = self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(_reason(error))
         else:
@@ -84,6 +91,18 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse(self._too_large())
             elif self._in_head and self._timer is None:
                 self._watch_head()
+
+    def _feed(self, data: bytes) -> bytes:
+        """What is left behind a head that asks for an upgrade: it is not taken up (RFC 9110, 7.8)."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            if self._plain_head:
+                rest, self._plain_head = self._plain_head + rest, b""
+                self.parser = new_parser(self)
+            return rest
+        return b""
 
     # What the parser calls while it is fed; what is raised here reaches data_received as the cause of its error.
 
@@ -94,6 +113,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and (head := head_without_upgrade(self.parser, self.url, self.headers)):
+            self._plain_head = head
+            return
         self._in_head = False
         self._unwatch_head()
         # An answer that was completed while this head came has set it again.
@@ -114,6 +136,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._plain_head:
+            return
         self._in_body = False
         self._framing_bytes, self._earlier_bytes = 0, self._read_bytes
         # `Connection: close` among trailers (all that is here) is the parser's last word too: it reads no more.
@@ -137,8 +161,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         task = self._unstarted = self.loop.create_task(cycle.run_asgi(app))
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._on_answered)
         self.tasks.add(task)
+
+    def _on_answered(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.flow.watch()
+
+    def _may_read(self) -> bool:
+        """Whether there is room. Requests that wait for their turn keep what has come of their bodies."""
+        return not self.pipeline or sum(len(cycle.body) for cycle, _ in self.pipeline) <= HIGH_WATER_LIMIT
 
     def _check_size(self) -> None:
         """Raises what is too large of a complete head; called only if it may be."""
@@ -152,9 +184,9 @@ class HttpProtocol(HttpToolsProtocol):
             raise MalformedRequest(f"the request is HTTP/{version}; HTTP/1.1 is expected")
         if len(self.pipeline) >= MAX_PIPELINED:
             raise MalformedRequest(f"more than {MAX_PIPELINED} requests wait on this connection")
-        # The parser would skip no body here: it would take it for the next request.
-        if self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
-            raise MalformedRequest("the request has a body and asks for an upgrade; send it without 'Upgrade'")
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            raise MalformedRequest(f"the request has {hosts} Host headers; 1 is expected")
 
     def _too_large(self) -> RequestRefused:
         if self._in_body:
@@ -220,14 +252,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self.flow.resume_reading()
         self.transport.write_eof()
+        self.flow.watch()
         self._timer = self.loop.call_later(LINGER_S, self.transport.close)
 
     def _drop(self) -> None:
         if self._framing_bytes > LINGER_BYTES:
             self.flow.pause_reading()
-
-
-_BODY_HEADERS = (b"content-length", b"transfer-encoding")
 
 
 def _reason(error: httptools.HttpParserError) -> RequestRefused:

@@ -23,7 +23,6 @@ from claimcheck.web.lingering import Lingering
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # Longer than a client waits between two polls (30 s), so that a poll needs no new connection.
-STOP_S = 20  # Open requests may finish; Azure kills 30 s after SIGTERM.
 
 
 class Server(uvicorn.Server):
@@ -58,7 +57,7 @@ def serve(create_app: Callable[[Settings], FastAPI], settings: Settings, *, port
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_S,
+        timeout_graceful_shutdown=settings.web.stop_s,  # type: ignore[arg-type]  # any number of seconds will do
     )
     server = Server(config, app.state.stopping)
     try:

@@ -61,7 +61,7 @@ class Intake:
 
     settings: JobSettings
     blobs: Blobs
-    """For the blocks of uploads, with their longer time limit."""
+    """For uploads, whose blocks have a longer time limit."""
     records: Records
     announcer: Announcer
 

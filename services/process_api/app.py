@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application; it connects when it starts, not when it is made."""
     timeout_s = settings.web.dependency_timeout_s
     records = Records(settings.records, timeout_s=timeout_s)
-    uploads = Blobs(settings.blobs, timeout_s=settings.web.block_timeout_s)
+    uploads = Blobs(settings.blobs, timeout_s=timeout_s, block_timeout_s=settings.web.block_timeout_s)
     blobs = Blobs(settings.blobs, timeout_s=timeout_s)
     queues = Queues(settings.queue, timeout_s=timeout_s)
     health = Health({"records": records.ping, "storage": blobs.ping, "queue": _first_queues(queues)})
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings=settings.web,
     )
     access, intake = Access(settings.web), Intake(settings.job, uploads, records, Announcer(records, queues))
-    admission = Admission(settings.web.uploads_per_tenant)
+    admission = Admission(settings.web.uploads_per_tenant, of_all=settings.web.uploads)
     submissions = Submissions(settings, access, intake, admission)
     answers = Answers(Results(records, blobs), settings.web)
     waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)

@@ -7,14 +7,18 @@ are never committed go by themselves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from claimcheck.blobs import BlobWriter
-from claimcheck.errors import EmptyUpload, MalformedUpload, UploadTooLarge, UploadTooSlow
+from claimcheck.errors import EmptyUpload, MalformedUpload, ServerStopping, UploadTooLarge, UploadTooSlow
 from services.process_api.content import HEAD_BYTES
 from services.process_api.intent import Intent, Order
 from services.process_api.source import Source
+
+log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 
@@ -74,6 +78,30 @@ async def in_time(body: AsyncGenerator[bytes], *, window_s: float, window_bytes:
         if came_bytes >= window_bytes:
             waited_s, came_bytes = 0.0, 0
         yield chunk
+
+
+@contextlib.asynccontextmanager
+async def unless_stopping(stopping: asyncio.Event, *, left_s: float) -> AsyncIterator[None]:
+    """Let what is within go on for `left_s` seconds after `stopping` is set, and no longer. Raises ServerStopping."""
+
+    async def watch(limit: asyncio.Timeout) -> None:
+        await stopping.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + left_s)
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            watching = asyncio.create_task(watch(limit))
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError as cause:
+        if not limit.expired():
+            raise
+        log.warning("upload.stopped", extra={"left_s": left_s})
+        raise ServerStopping(
+            f"the upload did not end within {left_s:g} s of the server's stop; send it again"
+        ) from cause
 
 
 def check_announced(length_bytes: int | None, *, rest_limit_bytes: int, limit_bytes: int) -> None:

@@ -15,6 +15,8 @@ from claimcheck.errors import (
     OperatorsOnly,
     QueueUnavailable,
     RecordsUnavailable,
+    ServerFull,
+    ServerStopping,
     TooManyUploads,
     Unauthenticated,
     UnknownTask,
@@ -43,11 +45,13 @@ _OPTIONS = {
 _KEY = request_header(
     "Idempotency-Key", "1 to 255 visible ASCII characters; the same key is the same job.", "order-1234"
 )
-_NAME = request_header("Content-Disposition", "The file's name, where the body is the file.", 'filename="talk.mp3"')
+_NAME = request_header(
+    "Content-Disposition", "The file's name, where the body is the file.", 'attachment; filename="talk.mp3"'
+)
 _REFUSED = problems(
     *(MalformedUpload, InvalidOptions, InputNotTaken, UnknownTask, EmptyUpload, Unauthenticated, UploadTooSlow),
     *(UploadTooLarge, UnsupportedMedia, TooManyUploads, IdempotencyKeyErased, IdempotencyKeyReused),
-    *(BlobsUnavailable, QueueUnavailable, RecordsUnavailable),
+    *(BlobsUnavailable, QueueUnavailable, RecordsUnavailable, ServerFull, ServerStopping),
 )
 _ADDRESSES = {"Location": LOCATION, "Operation-Location": OPERATION_LOCATION}
 

@@ -13,7 +13,7 @@ _ESCAPED = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 # Property Bidi_Control of Unicode: they make "gpj.exe" read "exe.jpg".
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, line and paragraph separators
-_PARAMETER = re.compile(r""";\s*([\w!#$&+.^`|~*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)""")
+_PARAMETER = re.compile(r"""(?:^|;)\s*([\w!#$&+.^`|~*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)""")
 
 
 def shown_name(name: str) -> str:

@@ -19,6 +19,7 @@ MAX_FIELD_BYTES = 64 * 1024  # `options` of any task are far below this.
 MAX_HEADER_BYTES = 16 * 1024  # Of one part. File names come that long; what is kept of them is short.
 MAX_REST_BYTES = 256 * 1024  # Of a body, besides the file: its parts' headers and fields, and what surrounds them.
 MAX_BOUNDARY_CHARS = 70  # RFC 2046, 5.1.1
+MAX_SEMICOLONS = 100  # Of one header. Each costs its parser microseconds, and those in quotes more the more they are.
 _AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
 _UNLIMITED = 1024 * 1024  # Of the parser. Our limits come first, and say value and limit where the parser does not.
 
@@ -100,7 +101,7 @@ class Form:
         self._header_name, self._header_value = b"", b""
 
     def _on_headers_finished(self) -> None:
-        disposition, parameters = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition, parameters = _options(self._headers.get(b"content-disposition", b""), "content disposition")
         name = parameters.get(b"name", b"").decode(errors="replace")
         if disposition != b"form-data" or not name:
             raise MalformedUpload("a part has no content disposition with a name")
@@ -148,11 +149,18 @@ class Form:
 
 
 def _boundary(content_type: str) -> bytes:
-    _, parameters = parse_options_header(content_type)
+    _, parameters = _options(content_type.encode("latin-1"), "content type")
     boundary = parameters.get(b"boundary", b"")
     if not 0 < len(boundary) <= MAX_BOUNDARY_CHARS:
         raise MalformedUpload(f"the boundary has {len(boundary)} characters; 1 to {MAX_BOUNDARY_CHARS} are expected")
     return boundary
+
+
+def _options(header: bytes, what: str) -> tuple[bytes, dict[bytes, bytes]]:
+    """The value of a header and its parameters. Raises MalformedUpload."""
+    if (semicolons := header.count(b";")) > MAX_SEMICOLONS:
+        raise MalformedUpload(f"the {what} has {semicolons:,} semicolons; at most {MAX_SEMICOLONS} are expected")
+    return parse_options_header(header)
 
 
 @contextlib.contextmanager

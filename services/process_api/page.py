@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
 from claimcheck.languages import WHISPER_LANGUAGES
 from claimcheck.settings import WebSettings
 from claimcheck.tasks import catalogue
 
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 FOLDER = Path(__file__).resolve().parents[2] / "web"
 
 
@@ -32,22 +35,32 @@ def add_page(app: FastAPI, settings: WebSettings, *, models: Sequence[str] = ())
             "models": list(models),
         }
 
-    app.mount("/", _Page(_policy(settings.status_url)), name="page")
+    app.mount("/", _Page(policy(settings.status_url), tuple(app.routes)), name="page")
 
 
-def _policy(status_url: str) -> str:
+def policy(status_url: str) -> str:
     """No script, style or picture but ours; calls to the two APIs alone; the player plays the visitor's own file."""
+    status = "{0.scheme}://{0.netloc}".format(urlsplit(status_url))  # A path would have to match as a whole.
     return (
-        f"default-src 'self'; connect-src 'self' {status_url}; media-src blob:; object-src 'none';"
+        f"default-src 'self'; connect-src 'self' {status}; media-src blob:; object-src 'none';"
         " form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )
+
+
+def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """The methods that the routes take at this address, if it is one of theirs and only its method is not."""
+    if not any(route.matches(scope)[0] is Match.PARTIAL for route in routes):
+        return []
+    return [m for m in _METHODS if any(r.matches({**scope, "method": m})[0] is Match.FULL for r in routes)]
 
 
 class _Page(StaticFiles):
     """Static files with a policy: no script but ours runs, and the page calls nobody but the two APIs."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: str, routes: Sequence[BaseRoute]) -> None:
+        """`routes`: those that come before the files. What they refuse for its method comes here, and is no file."""
         super().__init__(directory=FOLDER, html=True)
+        self._routes = routes
         self._headers = [
             (b"content-security-policy", policy.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -67,4 +80,6 @@ class _Page(StaticFiles):
                 message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
+        if allowed := _allowed(self._routes, scope):
+            raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
         await super().__call__(scope, receive, send_with_policy)

@@ -20,13 +20,15 @@ from claimcheck.telemetry import traceparent
 from claimcheck.web.access import Access
 from services.process_api.accept import Intake
 from services.process_api.admission import Admission
-from services.process_api.body import check_announced, in_time, read_all, receive
+from services.process_api.body import check_announced, in_time, read_all, receive, unless_stopping
 from services.process_api.form import Form
 from services.process_api.intent import Intent, Order
 from services.process_api.json_input import MAX_JSON_BYTES, read_submission
 from services.process_api.source import FIELDS, Raw, Source
 
 log = logging.getLogger(__name__)
+
+ACCEPT_S = 6.0  # Of a stop: record and message take two time limits at worst, a refusal twice `lingering.LINGER_S`.
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ class Submissions:
         tenant, key = self._access.tenant(request.headers), read_key(request.headers.getlist("idempotency-key"))
         with self._admission.upload(tenant):
             job_id, blob, writer = self._intake.writer(tenant, key)
+            left_s = max(0.0, self._web.stop_s - ACCEPT_S)
             try:
-                yield Submission(request, tenant, job_id, blob, writer)
+                async with unless_stopping(request.app.state.stopping, left_s=left_s):
+                    yield Submission(request, tenant, job_id, blob, writer)
             except BaseException:
                 # Unless the commit itself failed, nothing is visible: the staged blocks go by themselves.
                 await writer.discard()

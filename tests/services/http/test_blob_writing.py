@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.storage.blob.aio import ContainerClient
 
-from claimcheck.blobs.writing import STAGED_AT_ONCE, Ahead, BlobWriter
+from claimcheck.blobs.writing import STAGED_AT_ONCE, Ahead, BlobWriter, Limits
 from claimcheck.errors import BlobsUnavailable
 from claimcheck.settings import Settings
 from tests.services.http.conftest import BLOCK_BYTES
@@ -35,7 +35,8 @@ async def container(settings: Settings) -> AsyncIterator[ContainerClient]:
 @pytest.fixture
 def new_writer(container: ContainerClient) -> NewWriter:
     """A writer of the blob `there` that stages as far ahead as it is told."""
-    return lambda ahead: BlobWriter(container.get_blob_client("there"), BLOCK_BYTES, ahead, 10)
+    limits = Limits(BLOCK_BYTES, block_s=10, other_s=10)
+    return lambda ahead: BlobWriter(container.get_blob_client("there"), ahead, limits)
 
 
 def room(ahead: Ahead) -> int:

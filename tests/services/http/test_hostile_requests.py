@@ -166,7 +166,11 @@ MALFORMED = {
     "head that ends with LF": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\n",
     "bare CR": head(b"X: a\rTransfer-Encoding: chunked\r\n"),
     "header on two lines": head(b"X: a\r\n b\r\n"),
-    "an upgrade with a body": head(b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 44\r\n"),
+    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "two Hosts": head(b"Host: b\r\n"),
+    "the same Host twice": head(b"Host: a\r\n"),
+    "CONNECT with a body and an upgrade": b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n"
+    b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 44\r\n\r\n",
 }
 
 FRAMINGS = {

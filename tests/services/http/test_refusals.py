@@ -56,6 +56,8 @@ def refused(answer: httpx.Response, status: int, slug: str, *said: str) -> dict[
         (FORM, form(field("task", "probe"), FILE).replace(b"probe", b"pr\xffbe"), ["'task' is no UTF-8"]),
         (FORM, form(field("options", '{"a": "b"}'), FILE).replace(b"b", b"\xc3"), ["'options' is no UTF-8"]),
         (FORM, form(field("options", "x" * (64 * 1024 + 1)), FILE), ["'options' has more than 65,536 bytes"]),
+        (FORM, form(f'Content-Disposition: form-data; name="file"{";" * 15_000}\r\n\r\nhello'), ["15,001 semicolons"]),
+        (f"{FORM}{';' * 15_000}", form(FILE), ["content type has 15,001 semicolons; at most 100 are expected"]),
         (FORM, form(f"X-Long: {'x' * 17_000}\r\n{FILE}"), ["headers of a part have more than 16,384 bytes"]),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, list) else None,
@@ -194,6 +196,24 @@ def test_upper_case_id_of_an_existing_job_is_404_as_well(client: Client) -> None
 def test_unknown_path_is_a_problem_too(client: Client, path: str) -> None:
     refused(client.status.get(path), 404, "not-found")
     refused(client.process.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/jobs", "POST"),
+        ("GET", "/v1/jobs", "POST"),
+        ("GET", "/api/process", "POST"),
+        ("GET", f"/v1/jobs/{UNKNOWN}/cancel", "POST"),
+        ("PUT", "/readyz", "GET, HEAD"),
+    ],
+)
+def test_wrong_method_at_the_process_api_names_the_right_one(
+    client: Client, method: str, path: str, allowed: str
+) -> None:
+    answer = client.process.request(method, path)
+    refused(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == allowed
 
 
 def test_wrong_method_is_a_problem_too(client: Client) -> None:

@@ -97,7 +97,8 @@ def test_connection_that_was_of_use_may_be_idle_for_longer(url: str) -> None:
 def test_body_may_take_longer_than_headers(hurried: System) -> None:
     with Wire(hurried.process_url) as wire, Wire(hurried.process_url) as silent:
         wire.send(
-            b"POST /v1/jobs HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 11\r\n\r\n"
+            b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Length: 11\r\n\r\n"
         )
         silent.ends()
         wire.send(b"no boundary")

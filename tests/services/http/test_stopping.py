@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ FORM = (
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nab\r\n'
     b"--b--\r\n"
 )
+STOP_S = 8  # web.stop_s
 UPLOAD = (
     b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
 )
@@ -31,6 +33,13 @@ UPLOAD = (
 def system(run_system: RunSystem) -> Iterator[System]:
     """Both APIs, and nobody who would end a job. A test may stop one of them, and starts it again."""
     with run_system(workers=0) as system:
+        yield system
+
+
+@pytest.fixture
+def hasty(run_system: RunSystem) -> Iterator[System]:
+    """The same, with little time to stop."""
+    with run_system(workers=0, env={"CLAIMCHECK_WEB__STOP_S": str(STOP_S)}) as system:
         yield system
 
 
@@ -89,3 +98,31 @@ def test_idle_connections_end_and_new_ones_are_refused(system: System) -> None:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{system.status_url}/readyz")
     system.restart("status-api")
+
+
+@pytest.mark.parametrize("piece", [b"x", b""], ids=["it trickles", "it stands still"])
+def test_upload_that_outlasts_the_stop_is_told_so(hasty: System, piece: bytes) -> None:
+    with Wire(hasty.process_url) as upload, Wire(hasty.process_url) as kept:
+        upload.send(UPLOAD % 1_000_000 + FORM[:-10])
+        assert ask(kept).status == 200
+        process = terminate(hasty, "process-api")
+        answer = trickle(upload, piece)
+        assert (answer.status, answer.slug, answer.headers["connection"]) == (503, "server-stopping", "close")
+        assert int(answer.headers["retry-after"]) >= 1
+        upload.ends()
+        assert process.wait(timeout=STOP_S) == 0
+    assert "Traceback" not in hasty.logs("process-api")
+    assert "upload.stopped" in hasty.logs("process-api")
+
+
+def trickle(wire: Wire, piece: bytes) -> Said:
+    """Write a little every tenth of a second until there is an answer."""
+    wire.socket.settimeout(0.1)
+    ends_at = time.monotonic() + 2 * STOP_S
+    while time.monotonic() < ends_at:
+        with contextlib.suppress(TimeoutError):
+            said = wire.answer()
+            wire.socket.settimeout(STOP_S)
+            return said
+        wire.send(piece)
+    raise AssertionError(f"no answer after {2 * STOP_S} s")

@@ -27,8 +27,8 @@ from tests.stack.waiting import until
 
 MIB = 1024 * 1024
 LIMIT_BYTES = 128 * MIB
-WINDOW_S, WINDOW_BYTES = 1.0, 2048
-PLACES = 2
+WINDOW_S, WINDOW_BYTES = 3.0, 2048
+PLACES, PLACES_OF_ALL = 2, 3
 KEYS = {"key-of-acme": "acme", "key-of-globex": "globex"}
 OPERATOR = "key-of-the-operator"
 STARTS = (
@@ -82,6 +82,7 @@ def guarded(run_system: RunSystem, services: Services, name_stock: NameStock) ->
         "CLAIMCHECK_WEB__KEYS": f"{{{keys}}}",
         "CLAIMCHECK_WEB__OPERATOR_KEYS": f'["{key_hash(OPERATOR)}"]',
         "CLAIMCHECK_WEB__UPLOADS_PER_TENANT": str(PLACES),
+        "CLAIMCHECK_WEB__UPLOADS": str(PLACES_OF_ALL),
         "CLAIMCHECK_WEB__BODY_WINDOW_S": str(WINDOW_S),
         "CLAIMCHECK_WEB__BODY_WINDOW_BYTES": str(WINDOW_BYTES),
         "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
@@ -139,6 +140,18 @@ def test_upload_too_many_is_429_before_its_body_is_read(guarded: Guarded) -> Non
         guarded.until_under_way({"acme": 2})
         with guarded.upload() as third:
             assert b" 429 " in third.recv(65536).splitlines()[0]
+
+
+def test_tenants_together_with_too_many_uploads_are_503_until_one_ends(guarded: Guarded) -> None:
+    with guarded.upload() as first, guarded.upload(), guarded.upload(key="key-of-globex"):
+        guarded.until_under_way({"acme": 2, "globex": 1})
+        answer = guarded.post("key-of-globex")
+        refused(answer, 503, "server-full", "3 uploads of all clients are under way here; the limit is 3")
+        assert int(answer.headers["retry-after"]) >= 1
+        first.close()
+        guarded.until_under_way({"acme": 1, "globex": 1})
+        assert guarded.post("key-of-globex").status_code == 202
+    guarded.until_under_way({})
 
 
 def test_only_operators_see_who_uploads(guarded: Guarded) -> None:

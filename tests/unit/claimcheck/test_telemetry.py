@@ -10,13 +10,24 @@ from typing import Any, Literal
 
 import pytest
 
+from claimcheck.errors import MalformedUpload
 from claimcheck.settings import LogSettings
 from claimcheck.telemetry import configure_logging, log_context
+from services.process_api.form import Form
 
 log = logging.getLogger("claimcheck.test")
 
 
-LOUD = ("azure", "azure.servicebus", "uvicorn", "httpx", "httpcore", "faster_whisper", "huggingface_hub")
+LOUD = (
+    "azure",
+    "azure.servicebus",
+    "uvicorn",
+    "httpx",
+    "httpcore",
+    "faster_whisper",
+    "huggingface_hub",
+    "python_multipart",
+)
 Configure = Callable[[Literal["text", "json"]], None]
 
 
@@ -77,3 +88,12 @@ def test_line_for_reading_shows_the_context_too(configure: Configure, capsys: py
     with log_context(job_id="1"):
         log.info("job.taken", extra={"attempt": 1})
     assert capsys.readouterr().out.rstrip().endswith("INFO    job.taken job_id=1 attempt=1")
+
+
+async def test_malformed_body_is_no_line_of_its_parser(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("json")
+    with pytest.raises(MalformedUpload):
+        Form("multipart/form-data; boundary=b", {}).feed(b"no boundary")
+    assert said(capsys) == []

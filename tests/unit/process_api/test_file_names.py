@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.process_api import described
 from services.process_api.file_names import MAX_CHARS, from_form, from_header, shown_name
 
 
@@ -96,3 +97,14 @@ def test_name_in_a_header_is_read_as_rfc_6266_has_it(header: str, shown: str) ->
 @given(st.text(st.characters(max_codepoint=255), max_size=200))
 def test_any_header_gives_a_name_or_none(header: str) -> None:
     assert len(from_header(header)) <= MAX_CHARS
+
+
+def test_example_in_the_description_is_read() -> None:
+    parameters = described.submission("probe")["parameters"]
+    (example,) = [named["example"] for named in parameters if named["name"] == "Content-Disposition"]
+    assert from_header(example) == "talk.mp3"
+
+
+@pytest.mark.parametrize("sent", ['filename="a.wav"', "filename=a.wav", "Filename*=UTF-8''a.wav; filename=b"])
+def test_name_without_a_disposition_is_read_as_well(sent: str) -> None:
+    assert from_header(sent) == "a.wav"
