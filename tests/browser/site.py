@@ -62,12 +62,16 @@ class Site:
     @contextmanager
     def frozen_records(self) -> Iterator[None]:
         """Inside, Cosmos DB accepts connections and answers nothing."""
-        pid = self.services.cosmos.pid
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with _frozen(self.services.cosmos.pid):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Inside, this program accepts connections and answers nothing."""
+        process = self.system.programs[name].process
+        assert process is not None
+        with _frozen(process.pid):
+            yield
 
     def succeeded(self, result: dict[str, Any], *, name: str = "talk.wav") -> str:
         """The id of a job that ended with this result, written as a worker writes it."""
@@ -143,6 +147,15 @@ class Site:
             now=now,
             deadline_at=now + timedelta(hours=1),
         )
+
+
+@contextmanager
+def _frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def transcript(*texts: str, every_s: float = 2.0, warnings: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:

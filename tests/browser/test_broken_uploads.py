@@ -17,6 +17,7 @@ from tests.stack.waiting import until
 
 TRIES = 6
 LONGEST_PAUSE_MS = 31_000
+UNANSWERED_MS = 46_000
 
 
 @pytest.fixture
@@ -76,20 +77,53 @@ def test_an_upload_whose_answer_was_lost_gets_the_ticket_of_the_job_it_made(
     traveller.complaints.clear()
 
 
-def test_whoever_does_not_want_to_wait_for_the_next_try_stops_the_upload(
+def test_whoever_does_not_want_to_wait_for_the_next_try_stops_the_upload(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.open()
+    visitor.choose(recordings.silence(tmp_path / "stopped.wav"))
+    visitor.page.context.set_offline(True)
+    visitor.page.get_by_role("button", name="Hand it in").click()
+    expect(visitor.connection).to_contain_text("Trying again")
+    visitor.page.get_by_role("button", name="Stop the upload").click()
+
+    visitor.sees_problem("The upload was stopped", "Nothing was handed in.")
+    expect(visitor.stamp).to_have_text("No ticket")
+    expect(visitor.connection).to_be_hidden()
+    assert jobs_named(visitor, "stopped.wav") == []
+    visitor.complaints.clear()
+
+
+def test_an_upload_stopped_after_its_answer_was_lost_may_have_been_handed_in(
     traveller: Visitor, proxy: Proxy, tmp_path: Path
 ) -> None:
     traveller.open()
-    proxy.break_next_posts(TRIES, after_bytes=1)
-    traveller.choose(recordings.silence(tmp_path / "stopped.wav"))
+    proxy.break_next_posts(1, after_bytes=None)
+    traveller.choose(recordings.silence(tmp_path / "unsure.wav"))
     traveller.page.get_by_role("button", name="Hand it in").click()
     expect(traveller.connection).to_contain_text("Trying again")
     traveller.page.get_by_role("button", name="Stop the upload").click()
-
-    traveller.sees_problem("The upload was stopped", "Nothing was handed in.")
-    expect(traveller.connection).to_be_hidden()
-    assert jobs_named(traveller, "stopped.wav") == []
+    traveller.sees_problem(
+        "The upload was stopped", "It may have been handed in all the same; Try again gives its ticket."
+    )
     traveller.complaints.clear()
+
+    traveller.page.get_by_role("button", name="Try again").click()
+    traveller.sees("Ready")
+    assert jobs_named(traveller, "unsure.wav") == [traveller.ticket_number]
+
+
+def test_an_upload_that_is_sent_but_not_answered_is_sent_again(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.page.clock.install()
+    visitor.open()
+    visitor.choose(recordings.silence(tmp_path / "unanswered.wav"))
+    with visitor.site.frozen("process-api"):
+        visitor.page.get_by_role("button", name="Hand it in").click()
+        expect(visitor.page.get_by_text("The file is sent. Waiting for the ticket.")).to_be_visible()
+        visitor.page.clock.fast_forward(UNANSWERED_MS)
+        expect(visitor.connection).to_contain_text("The upload broke off. Trying again in")
+
+    visitor.sees("Ready")
+    assert len(uploads(visitor)) == 2
+    assert jobs_named(visitor, "unanswered.wav") == [visitor.ticket_number]
 
 
 def test_after_six_tries_the_page_gives_up_and_a_later_one_is_still_the_same_hand_in(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser import recordings
 from tests.browser.conftest import KEY
@@ -58,7 +58,8 @@ def test_a_queued_job_that_was_handed_in_here_is_cancelled_and_handed_in_again(
         first = visitor.hand_in(recordings.silence(tmp_path / "again.wav"))
         cancel_button(visitor).click()
         visitor.sees("Cancelled")
-    visitor.page.get_by_role("button", name="Try again").click()
+    expect(visitor.page.get_by_role("button", name="Try again")).to_be_hidden()
+    visitor.page.get_by_role("button", name="Hand it in again").click()
 
     visitor.sees("Ready")
     assert visitor.ticket_number != first
@@ -93,6 +94,21 @@ def test_what_cannot_be_cancelled_now_says_why_and_can_be_later(visitor: Visitor
     expect(visitor.page.locator("#action-problem")).to_be_hidden()
 
 
+def test_an_ending_that_something_else_answers_is_none(visitor: Visitor) -> None:
+    job_id = visitor.site.running(progress=0.1)
+    visitor.open(job_id)
+    visitor.sees("Running")
+    visitor.page.route(f"{visitor.site.url}/v1/**", lambda route: route.fulfill(body="<html>Sign in</html>"))
+    cancel_button(visitor).click()
+    visitor.sees_problem("The service did not answer as expected", "perhaps a sign-in page", at="#action-problem")
+    delete_button(visitor).click()
+    visitor.page.get_by_role("button", name="Delete for good").click()
+    visitor.sees_problem("The service did not answer as expected", "perhaps a sign-in page", at="#action-problem")
+
+    expect(visitor.stamp).to_have_text("Running")
+    assert status_of(visitor, job_id) == 202
+
+
 def test_a_job_is_deleted_after_a_question_and_its_ticket_goes_away(visitor: Visitor, tmp_path: Path) -> None:
     visitor.open()
     job_id = visitor.hand_in(recordings.silence(tmp_path / "gone.wav"))
@@ -121,7 +137,69 @@ def test_a_running_job_is_deleted_too(visitor: Visitor) -> None:
 
     expect(visitor.page.locator("#news")).to_have_text("talk.wav was deleted.")
     assert status_of(visitor, job_id) == 404
-    visitor.complaints.clear()  # A poll that was waiting for the job's end met the 404 too.
+
+
+def test_a_job_that_is_being_deleted_says_so_until_the_answer_comes(visitor: Visitor) -> None:
+    job_id = visitor.site.running(progress=0.1)
+    visitor.open(job_id)
+    until(lambda: "prefer" in visitor.polls()[-1].headers, "the page waits for news of the job")
+    on_its_way: list[Route] = []
+    visitor.page.route(f"{visitor.site.url}/v1/jobs/{job_id}", lambda route: on_its_way.append(route), times=1)
+    delete_button(visitor).click()
+    visitor.page.get_by_role("button", name="Delete for good").click()
+    visitor.sees("Deleting")
+    until(lambda: visitor.polls() and on_its_way, "the page has sent its wish")
+    assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}").status_code == 204
+
+    expect(visitor.stamp).to_have_text("Deleting")
+    expect(visitor.page.get_by_role("status").filter(has_text="Deleting the job")).to_be_visible()
+    for button in (cancel_button(visitor), delete_button(visitor)):
+        expect(button).to_be_hidden()
+    polls = len(visitor.polls())
+    on_its_way[0].fulfill(status=204)
+    expect(visitor.page.locator("#news")).to_have_text("talk.wav was deleted.")
+    assert len(visitor.polls()) == polls
+    expect(visitor.page.locator("#problem")).to_be_hidden()
+
+
+def test_what_cannot_be_deleted_now_is_followed_on_and_can_be_deleted_later(visitor: Visitor) -> None:
+    job_id = visitor.site.running(progress=0.1)
+    visitor.open(job_id)
+    visitor.sees("Running")
+    with visitor.site.frozen_records():
+        delete_button(visitor).click()
+        visitor.page.get_by_role("button", name="Delete for good").click()
+        visitor.sees_problem("The job records are unavailable", "", at="#action-problem")
+    expect(visitor.stamp).to_have_text("Running")
+    until(lambda: "prefer" in visitor.polls()[-1].headers, "the page waits for news of the job again")
+    assert {"503" in complaint for complaint in visitor.complaints} == {True}
+    visitor.complaints.clear()
+
+    delete_button(visitor).click()
+    visitor.page.get_by_role("button", name="Delete for good").click()
+    expect(visitor.page.locator("#news")).to_have_text("talk.wav was deleted.")
+    assert status_of(visitor, job_id) == 404
+
+
+def test_a_job_that_is_gone_although_deleting_failed_can_be_deleted_again(visitor: Visitor) -> None:
+    job_id = visitor.site.running(progress=0.1)
+    visitor.open(job_id)
+    visitor.sees("Running")
+
+    def delete_then_fail(route: Route) -> None:
+        assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}").status_code == 204
+        route.fulfill(status=503, body="the files are unavailable")
+
+    visitor.page.route(f"{visitor.site.url}/v1/jobs/{job_id}", delete_then_fail, times=1)
+    delete_button(visitor).click()
+    visitor.page.get_by_role("button", name="Delete for good").click()
+    visitor.sees("Unknown")
+    visitor.sees_problem("The service did not answer as expected", "status 503", at="#action-problem")
+
+    delete_button(visitor).click()
+    visitor.page.get_by_role("button", name="Delete for good").click()
+    expect(visitor.page.locator("#news")).to_have_text("talk.wav was deleted.")
+    visitor.complaints.clear()
 
 
 def test_whoever_keeps_the_job_finds_everything_as_it_was(visitor: Visitor) -> None:

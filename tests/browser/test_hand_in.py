@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import recordings
+from tests.browser.broken_answers import broken_answers
 from tests.browser.site import transcript
 from tests.browser.visitor import ENDS_S, Visitor
 from tests.stack.waiting import until
@@ -170,7 +171,74 @@ def test_a_file_dropped_anywhere_on_the_page_is_chosen(visitor: Visitor, tmp_pat
     visitor.sees("Ready")
 
 
+def test_going_back_during_an_upload_asks_before_it_stops_it(visitor: Visitor, tmp_path: Path) -> None:
+    before = visitor.site.succeeded(transcript("Good evening."))
+    visitor.open(before)
+    visitor.sees("Ready")
+    visitor.page.get_by_role("button", name="Hand in another").click()
+    network = visitor.page.context.new_cdp_session(visitor.page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 16 * 1024}
+    network.send("Network.emulateNetworkConditions", slow)
+    visitor.choose(recordings.tone(tmp_path / "kept.wav", seconds=30))
+    visitor.page.get_by_role("button", name="Hand it in").click()
+    visitor.sees("Sending")
+    question = visitor.page.get_by_role("dialog", name="Stop the upload?")
+
+    visitor.page.go_back()
+    visitor.page.get_by_role("button", name="Keep sending").click()
+    expect(question).to_be_hidden()
+    expect(visitor.stamp).to_have_text("Sending")
+    assert visitor.page.url == f"{visitor.site.url}/"
+
+    visitor.page.go_back()
+    visitor.page.get_by_role("button", name="Stop and leave").click()
+    visitor.sees("Ready")
+    assert visitor.ticket_number == before
+
+
+def test_an_upload_that_ends_while_the_page_asks_takes_the_question_away(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.open(visitor.site.succeeded(transcript("Good evening.")))
+    visitor.sees("Ready")
+    visitor.page.get_by_role("button", name="Hand in another").click()
+    visitor.choose(recordings.silence(tmp_path / "quick.wav"))
+    with visitor.site.frozen("process-api"):
+        visitor.page.get_by_role("button", name="Hand it in").click()
+        visitor.sees("Sending")
+        visitor.page.go_back()
+        question = visitor.page.get_by_role("dialog", name="Stop the upload?")
+        expect(question).to_be_visible()
+
+    expect(question).to_be_hidden()
+    expect(visitor.page.locator("#name")).to_have_text("quick.wav")
+    visitor.sees("Ready")
+
+
+def test_settings_whose_answer_breaks_off_are_asked_for_again(visitor: Visitor) -> None:
+    with broken_answers() as elsewhere:
+        visitor.page.route("**/page.json", lambda route: route.continue_(url=elsewhere), times=1)
+        visitor.page.goto(visitor.site.url)
+        visitor.sees_problem("The service did not answer as expected", "Its answer broke off.")
+    assert visitor.strangers() == [elsewhere]
+    visitor.requests.clear()
+    visitor.complaints.clear()
+
+    visitor.page.get_by_role("button", name="Try again").click()
+    expect(visitor.page.get_by_role("heading", name="Hand in a recording")).to_be_visible()
+
+
+def test_a_sign_in_page_in_place_of_the_settings_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
+    visitor.page.route("**/page.json", lambda route: route.fulfill(body="<html>Sign in</html>"), times=1)
+    visitor.page.goto(visitor.site.url)
+    visitor.sees_problem("The service did not answer as expected", "perhaps a sign-in page")
+    expect(visitor.stamp).to_have_text("No answer")
+
+    visitor.page.get_by_role("button", name="Try again").click()
+    expect(visitor.page.get_by_role("heading", name="Hand in a recording")).to_be_visible()
+
+
 def test_a_file_is_handed_in_with_the_keyboard_alone(visitor: Visitor, tmp_path: Path) -> None:
+    # Playwright does not wait until it catches choosers; asked for only at the key, some open in the browser itself.
+    visitor.page.on("filechooser", lambda _: None)
     visitor.open()
     visitor.page.locator("#hand-in-title").focus()
     visitor.page.keyboard.press("Tab")

@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, expect
 
 from tests.browser import recordings
+from tests.browser.broken_answers import broken_answers
 from tests.browser.conftest import KEY
 from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
@@ -79,6 +80,7 @@ def test_whoever_gives_no_key_is_told_that_one_is_needed_and_may_try_again(stran
     stranger.page.keyboard.press("Escape")
 
     stranger.sees_problem("An API key is needed", "This installation answers nobody without one.")
+    expect(stranger.stamp).to_have_text("No answer")
     stranger.page.get_by_role("button", name="Try again").click()
     give(stranger, KEY)
     stranger.sees("Ready")
@@ -152,6 +154,28 @@ def test_a_download_that_fails_says_why(stranger: Visitor) -> None:
         stranger.page.get_by_role("button", name="Download TXT").click()
         stranger.sees_problem("The job records are unavailable", "", at="#download-problem")
     assert "503" in stranger.complaints.pop()
+
+
+def test_a_download_that_breaks_off_or_is_something_else_says_so(stranger: Visitor) -> None:
+    stranger.open(stranger.site.succeeded(transcript("Good evening.")))
+    give(stranger, KEY)
+    stranger.sees("Ready")
+    assert refusals(stranger) == 1
+    button = stranger.page.get_by_role("button", name="Download TXT")
+    with broken_answers() as elsewhere:
+        stranger.page.route("**/result**", lambda route: route.continue_(url=elsewhere), times=1)
+        button.click()
+        stranger.sees_problem("The service did not answer as expected", "Its answer broke off.", at="#download-problem")
+    assert stranger.strangers() == [elsewhere]
+    stranger.requests.clear()
+    stranger.complaints.clear()
+
+    stranger.page.route(
+        "**/result**",
+        lambda route: route.fulfill(body="<html>Sign in</html>", headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    button.click()
+    stranger.sees_problem("The service did not answer as expected", "something else than", at="#download-problem")
 
 
 def test_where_no_key_is_needed_none_is_mentioned(visitor: Visitor) -> None:

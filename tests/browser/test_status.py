@@ -108,14 +108,16 @@ def test_elapsed_time_counts_from_the_submission_of_a_resumed_job(visitor: Visit
     expect(visitor.page.get_by_role("timer")).to_have_text(re.compile(r"1:01:\d\d"))
 
 
-def test_an_unknown_ticket_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
+def test_an_unknown_ticket_says_so_and_offers_nothing_that_is_in_vain(visitor: Visitor) -> None:
     visitor.open(UNKNOWN)
     visitor.sees_problem("There is no such job", "may have expired")
 
-    visitor.page.get_by_role("button", name="Try again").click()
-    visitor.sees_problem("There is no such job", "may have expired")
-    assert all("404" in complaint for complaint in visitor.complaints)
-    visitor.complaints.clear()
+    visitor.sees("Unknown")
+    expect(visitor.page.locator("#number")).to_have_text(UNKNOWN)
+    expect(visitor.page.get_by_text("Elapsed")).to_be_hidden()
+    shown = visitor.page.locator("#ticket").get_by_role("button").all_text_contents()
+    assert shown == ["Hand in another"]
+    assert "404" in visitor.complaints.pop()
 
 
 def test_a_failed_job_opened_by_its_link_shows_the_problem(visitor: Visitor) -> None:

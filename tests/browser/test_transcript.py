@@ -55,7 +55,30 @@ def test_warnings_stand_above_the_transcript(visitor: Visitor) -> None:
     warning = {"slug": "media-damaged", "detail": "parts of the recording are damaged: 3 packets could not be decoded"}
     visitor.open(visitor.site.succeeded(transcript(*TEXTS, warnings=(warning,))))
 
-    expect(visitor.page.get_by_role("list", name="Warnings")).to_contain_text("3 packets could not be decoded")
+    expect(visitor.page.get_by_role("list", name="Warnings")).to_have_text(
+        "Parts of the recording are damaged: 3 packets could not be decoded."
+    )
+
+
+def test_the_time_of_the_hand_in_is_never_torn_apart(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 780}, locale="en-US", timezone_id="UTC")
+    visitor = Visitor(context.new_page(), site)
+    visitor.open(site.queued())
+    visitor.sees("Queued")
+    lines = visitor.page.evaluate(
+        """() => {
+            const facts = document.querySelector("#facts");
+            const texts = document.createTreeWalker(facts, NodeFilter.SHOW_TEXT);
+            while (!texts.nextNode().data.includes("handed in"));
+            const range = document.createRange();
+            range.setStart(texts.currentNode, texts.currentNode.data.indexOf("handed in"));
+            range.setEndAfter(texts.currentNode);
+            return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+        }"""
+    )
+    context.close()
+
+    assert lines == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

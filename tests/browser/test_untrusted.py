@@ -85,7 +85,7 @@ def test_a_hostile_transcript_is_text(visitor: Visitor) -> None:
 
     expect(visitor.segments.nth(0)).to_contain_text(HOSTILE)
     expect(visitor.segments.nth(1)).to_contain_text("<script>ran=true</script>")
-    expect(visitor.page.locator("#warnings")).to_have_text(HOSTILE)
+    expect(visitor.page.locator("#warnings")).to_have_text(f"{HOSTILE}.")
 
 
 def test_a_hostile_problem_is_text(visitor: Visitor) -> None:

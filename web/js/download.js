@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { element } from "./dom.js";
 import { hasKey } from "./key.js";
-import { Problem, showProblem } from "./problem.js";
+import { Problem, showProblem, unexpected } from "./problem.js";
 
 const KEPT_MS = 60_000; // a browser that asks where to put the file reads it after the answer
 
@@ -20,9 +20,8 @@ export function download(format, url) {
 async function fetched(url) {
   showProblem("download-problem", null);
   try {
-    const response = await call(url);
-    const file = await response.blob();
-    save(file, nameIn(response.headers.get("Content-Disposition") ?? ""));
+    const { body, headers } = await call(url, { as: "blob" });
+    save(body, nameIn(headers.get("Content-Disposition") ?? ""));
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
     showProblem("download-problem", cause);
@@ -35,8 +34,9 @@ function save(file, name) {
   setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
 }
 
-/** The file name that the API chose (RFC 6266); it is always encoded there. */
+/** The file name that the API chose (RFC 6266); it is always encoded there. An answer without one is not the API's. */
 function nameIn(disposition) {
   const [, encoded] = /filename\*=UTF-8''([^;]+)/.exec(disposition) ?? [];
-  return encoded ? decodeURIComponent(encoded) : "transcript";
+  if (encoded) return decodeURIComponent(encoded);
+  throw unexpected("it answered with something else than the file");
 }

@@ -10,8 +10,8 @@ const TOO_LATE = 409;
 /** The cancelled job; null if it had ended before. Rejects with a Problem, or with the signal's reason. */
 export async function cancelJob(id, signal) {
   try {
-    const response = await call(`/v1/jobs/${id}/cancel`, { method: "POST", signal });
-    return await response.json();
+    const { body } = await call(`/v1/jobs/${id}/cancel`, { as: "json", method: "POST", signal });
+    return body;
   } catch (cause) {
     if (cause.status === TOO_LATE) return null;
     throw cause;
@@ -28,7 +28,7 @@ export async function wantsErased(job, signal) {
 /** Erase it; one that is gone already is fine. Rejects with a Problem, or with the signal's reason. */
 export async function eraseJob(id, signal) {
   try {
-    await call(`/v1/jobs/${id}`, { method: "DELETE", signal });
+    await call(`/v1/jobs/${id}`, { as: "nothing", method: "DELETE", signal });
   } catch (cause) {
     if (cause.status !== GONE) throw cause;
   }

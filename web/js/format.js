@@ -36,6 +36,11 @@ export function language(code) {
   }
 }
 
+/** A text with a capital letter and a full stop: the APIs write details without. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]?$/.exec(text)[0] || !text ? "" : ".");
+}
+
 /** A moment as the reader's locale writes it. */
 export function moment(at) {
   return new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

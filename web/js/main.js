@@ -9,31 +9,40 @@ import { setUpKey } from "./key.js";
 import { follow } from "./poll.js";
 import { Problem, showProblem } from "./problem.js";
 import { forget, remember } from "./recent.js";
-import { showBreak, showButtons, showUpload } from "./ticket.js";
+import { onMove, send } from "./sending.js";
+import { showButtons, showErasing } from "./ticket.js";
 import { jobIdIn, linkTo } from "./ticket_number.js";
 import { showTranscript } from "./transcript.js";
-import { handInKey, upload } from "./upload.js";
+import { newHandIn } from "./upload.js";
 import { draw, fail, formView, nextView, ticketView } from "./view.js";
+
+const GONE = 404;
 
 const mine = new Map(); // job id -> what this page sent and was answered: {handIn, job, waitS}
 let config = null;
 let transcribed = "";
 
-async function start() {
-  showOnly();
-  try {
-    const response = await call("/page.json");
-    config = await response.json();
-  } catch (cause) {
-    ticketView(null);
-    return fail(cause, start);
-  }
-  setUpForm(config, (file, options) => send({ file, options, key: handInKey() }));
-  setUpKey(() => leave("The key is forgotten."));
+function start() {
   setUpCopy(byId("copy-link"), () => location.href, byId("number"));
   setUpCopy(byId("copy-text"), () => transcribed, byId("segments"));
+  return load();
+}
+
+/** Learn what this installation takes; without that there is no form. */
+async function load() {
+  showOnly();
+  try {
+    config = (await call("/page.json", { as: "json" })).body;
+  } catch (cause) {
+    ticketView(jobIdIn(location.hash));
+    fail(cause, "No answer", { again: load });
+    byId("another").hidden = true;
+    return;
+  }
+  setUpForm(config, submit);
+  setUpKey(() => leave("The key is forgotten."));
   byId("another").addEventListener("click", () => leave());
-  addEventListener("hashchange", () => route());
+  onMove(() => route());
   return route();
 }
 
@@ -53,32 +62,19 @@ function leave(news) {
   byId("hand-in-title").focus();
 }
 
-async function send(handIn) {
-  const { file } = handIn;
-  const view = nextView();
-  const stopped = new AbortController();
-  ticketView(null, file.name);
-  showButtons({ stop: () => stopped.abort(new Problem("The upload was stopped", "nothing was handed in")) });
-  sending(true);
-  const signal = AbortSignal.any([view, stopped.signal]);
-  try {
-    const onProgress = (share) => showUpload(file, share);
-    const accepted = await checkKey(signal).then(() => upload(handIn, { signal, onProgress, onBreak: showBreak }));
-    mine.set(accepted.job.id, { handIn, ...accepted });
-    remember(accepted.job);
-    location.hash = linkTo(accepted.job.id); // and so to `watch`
-  } catch (cause) {
-    fail(cause, () => send(handIn)); // with the same key: what was lost may have been the answer alone
-  } finally {
-    sending(false);
-  }
+const submit = (file, options) => send(newHandIn(file, options), { check: checkKey, onAccepted });
+
+function onAccepted(handIn, { job, waitS }) {
+  mine.set(job.id, { handIn, job, waitS });
+  remember(job);
+  location.hash = linkTo(job.id); // and so to `watch`
 }
 
 /** Before a large file is sent in vain: is there a key, and is it known? */
 async function checkKey(signal) {
   if (!config.needs_key) return;
   try {
-    await call(`${config.status_url}/v1/jobs?limit=1`, { signal });
+    await call(`${config.status_url}/v1/jobs?limit=1`, { as: "json", signal });
   } catch (cause) {
     if (cause.status === 401) throw cause; // Whatever else went wrong, the upload may work.
     signal.throwIfAborted();
@@ -89,18 +85,20 @@ async function watch(id, signal) {
   const sent = mine.get(id);
   ticketView(id, sent?.handIn.file.name);
   if (sent) show(sent.job, signal);
-  return pursue(id, signal, sent?.waitS);
+  return pursue(id, signal, { waitS: sent?.waitS });
 }
 
 /** Follow the job on the ticket that is shown already; `waitS`: seconds until it may be asked for. */
-async function pursue(id, signal, waitS) {
+async function pursue(id, signal, { waitS, eraseAgain = null } = {}) {
   const url = mine.get(id)?.job.status_url ?? `${config.status_url}/v1/jobs/${id}`;
   const onTrouble = (text) => say(byId("connection"), text);
   try {
     const job = await follow(url, { signal, waitS, onJob: (job) => show(job, signal), onTrouble });
     if (job.status === "succeeded") finish(job);
   } catch (cause) {
-    fail(cause, () => route());
+    if (cause.status !== GONE) return fail(cause, "No answer", { again: () => route() });
+    fail(cause, "Unknown", { erase: eraseAgain });
+    byId("copy-link").hidden = true;
   }
 }
 
@@ -109,9 +107,10 @@ function show(job, signal) {
   const sent = mine.get(job.id);
   if (sent) mine.set(job.id, { ...sent, job, waitS: 0 });
   draw(job);
-  const sendAgain = () => send({ ...sent.handIn, key: handInKey() });
+  const sendAgain = () => submit(sent.handIn.file, sent.handIn.options);
   showButtons({
-    again: sent && job.ended_at && job.status !== "succeeded" ? sendAgain : null,
+    again: sent && job.status === "failed" ? sendAgain : null,
+    resend: sent && job.status === "cancelled" ? sendAgain : null,
     cancel: job.ended_at ? null : () => act(() => cancel(job, signal)),
     erase: () => act(() => erase(job, signal)),
   });
@@ -133,7 +132,18 @@ async function cancel(job, signal) {
 
 async function erase(job, signal) {
   if (!(await wantsErased(job, signal))) return;
-  await eraseJob(job.id, signal);
+  const view = job.ended_at ? signal : nextView(); // A poll would hear before the answer that there is no such job.
+  showErasing();
+  byId("name").focus();
+  try {
+    await eraseJob(job.id, view);
+  } catch (cause) {
+    view.throwIfAborted();
+    show(job, view);
+    // The job may be gone by now, and something of it left: it can be erased again.
+    if (!job.ended_at) pursue(job.id, view, { eraseAgain: () => act(() => erase(job, view)) });
+    throw cause;
+  }
   mine.delete(job.id);
   forget(job.id);
   leave(`${job.file.name || "The recording"} was deleted.`);
@@ -150,14 +160,5 @@ async function act(doIt) {
     showProblem("action-problem", cause);
   }
 }
-
-/** Whether a file is on its way, which leaving the page would lose, and forgetting the key too. */
-function sending(is) {
-  byId("forget-key").disabled = is;
-  if (is) addEventListener("beforeunload", warnBeforeLeaving);
-  else removeEventListener("beforeunload", warnBeforeLeaving);
-}
-
-const warnBeforeLeaving = (event) => event.preventDefault();
 
 start();

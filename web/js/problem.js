@@ -1,6 +1,7 @@
 /** Problem documents (RFC 9457): an answer that is an error, and what it says. */
 
 import { byId, say } from "./dom.js";
+import { sentence } from "./format.js";
 
 export class Problem extends Error {
   /** `retryAfterS`: seconds the service asked for, if it did. */
@@ -20,8 +21,11 @@ export function problemIn(text, status, retryAfter) {
   const about = { status, retryAfterS: seconds(retryAfter) };
   const { title, detail = "" } = parsed(text) ?? {};
   if (title) return new Problem(String(title), String(detail), about);
-  return new Problem("The service did not answer as expected", `it answered with status ${status}`, about);
+  return unexpected(`it answered with status ${status}`, about);
 }
+
+/** The problem of an answer that is not what the API promises. */
+export const unexpected = (detail, about) => new Problem("The service did not answer as expected", detail, about);
 
 /** The JSON object in a text, or null. */
 export function parsed(text) {
@@ -47,5 +51,3 @@ export function showProblem(id, problem) {
   say(box.querySelector("p"), problem ? sentence(problem.detail) : "");
   box.hidden = problem === null;
 }
-
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]?$/.exec(text)[0] || !text ? "" : ".");

@@ -1,6 +1,6 @@
 /** The claim ticket: where a job stands. Draws what it is told; asks nobody. */
 
-import { byId, say } from "./dom.js";
+import { byId, element, say } from "./dom.js";
 import { clock, moment, size } from "./format.js";
 import { showProblem } from "./problem.js";
 
@@ -13,8 +13,8 @@ setInterval(showClocks, 1000);
 export function blankTicket(id, name = "") {
   say(byId("name"), name || "Your recording");
   showNumber(id);
-  for (const node of ["facts", "status", "connection", "elapsed"]) say(byId(node), "");
-  showAttempt("", null);
+  for (const id of ["facts", "status", "connection"]) say(byId(id), "");
+  for (const name of ["elapsed", "attempt", "next"]) showFact(name, "");
   stamp("looking", "…");
   showProgress(undefined);
   showProblem("problem", null);
@@ -44,7 +44,8 @@ export function showBreak(problem, pauseS, which) {
 /** The job as the API shows it. */
 export function showJob(job) {
   say(byId("name"), job.file.name || "Recording without a name");
-  say(byId("facts"), `${size(job.file.size_bytes)}, handed in ${moment(job.created_at)}`);
+  say(byId("facts"), `${size(job.file.size_bytes)}, `);
+  byId("facts").append(element("span", {}, `handed in ${moment(job.created_at)}`));
   showNumber(job.id);
   stamp(job.status, STAMPS[job.status] ?? job.status);
   say(byId("status"), statusOf(job));
@@ -56,13 +57,22 @@ export function showJob(job) {
     untilMs: job.ended_at ? Date.parse(job.ended_at) : null,
     nextMs: job.next_attempt_at ? Date.parse(job.next_attempt_at) : null,
   };
-  showAttempt(job.attempt > 1 || job.status === "running" ? String(job.attempt) : "", clocks.nextMs);
+  showFact("attempt", job.attempt > 1 || job.status === "running" ? String(job.attempt) : "");
   showClocks();
 }
 
-/** What went wrong outside the job: the upload or the question about it. */
-export function showTrouble(problem) {
-  stamp("failed", "No ticket");
+/** The job is being erased; until that is answered nothing can be done about it. */
+export function showErasing() {
+  stamp("erasing", "Deleting");
+  showProgress(undefined);
+  say(byId("status"), "Deleting the job and everything that is kept of it.");
+  say(byId("connection"), "");
+  showButtons({});
+}
+
+/** What went wrong outside the job, the upload or the question about it, and `stamped`, the ticket's state in a word. */
+export function showTrouble(problem, stamped) {
+  stamp("failed", stamped);
   byId("progress").hidden = true;
   say(byId("status"), "");
   say(byId("connection"), "");
@@ -70,9 +80,9 @@ export function showTrouble(problem) {
   clocks.untilMs = Date.now();
 }
 
-/** What each button does: "Try again", "Stop the upload", "Cancel", "Delete". One without an action is not there. */
+/** What each button does, by its id. One without an action is not there. */
 export function showButtons(actions) {
-  for (const id of ["again", "stop", "cancel", "erase"]) {
+  for (const id of ["again", "stop", "cancel", "resend", "erase"]) {
     Object.assign(byId(id), { hidden: !actions[id], onclick: actions[id] ?? null });
   }
   byId("another").hidden = Boolean(actions.stop);
@@ -100,10 +110,10 @@ function showNumber(id) {
   byId("copy-link").hidden = id === null;
 }
 
-function showAttempt(attempt, nextMs) {
-  say(byId("attempt"), attempt);
-  for (const node of document.querySelectorAll("[data-of=attempt]")) node.hidden = attempt === "";
-  for (const node of document.querySelectorAll("[data-of=next]")) node.hidden = nextMs === null;
+/** A line of the stub; without a text it is away. */
+function showFact(name, text) {
+  say(byId(name), text);
+  document.querySelector(`[data-of=${name}]`).hidden = text === "";
 }
 
 function stamp(status, text) {
@@ -113,6 +123,6 @@ function stamp(status, text) {
 
 function showClocks() {
   const { sinceMs, untilMs, nextMs } = clocks;
-  if (sinceMs !== null) say(byId("elapsed"), clock(((untilMs ?? Date.now()) - sinceMs) / 1000));
-  if (nextMs !== null) byId("next").textContent = `in ${clock((nextMs - Date.now()) / 1000)}`;
+  showFact("elapsed", sinceMs === null ? "" : clock(((untilMs ?? Date.now()) - sinceMs) / 1000));
+  showFact("next", nextMs === null ? "" : `in ${clock((nextMs - Date.now()) / 1000)}`);
 }

@@ -2,7 +2,7 @@
 
 import { byId, element, say } from "./dom.js";
 import { download } from "./download.js";
-import { clock, language } from "./format.js";
+import { clock, language, sentence } from "./format.js";
 import { showPlayer } from "./player.js";
 import { showProblem } from "./problem.js";
 
@@ -35,7 +35,7 @@ function facts(result) {
 }
 
 function showWarnings(warnings) {
-  byId("warnings").replaceChildren(...warnings.map((warning) => element("li", {}, warning.detail)));
+  byId("warnings").replaceChildren(...warnings.map((warning) => element("li", {}, sentence(warning.detail))));
   byId("warnings").hidden = warnings.length === 0;
 }
 

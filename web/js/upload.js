@@ -6,11 +6,19 @@ import { Problem, parsed, problemIn, seconds } from "./problem.js";
 
 const TRIES = 6; // with the pauses between them about half a minute, for a train in a tunnel
 const LONGEST_PAUSE_S = 60; // whoever is told to come back later than this decides himself
+const ANSWER_S = 45; // once everything is sent: longer than the API takes for an answer, whatever is down behind it
 const BROKEN = 0;
 const MAY_PASS = new Set([BROKEN, 408, 429, 502, 503, 504]);
 
-/** What makes a hand-in one hand-in, however often it is sent: the same key never makes a second job. */
-export function handInKey() {
+/** A file to hand in. However often it is sent, its key makes one job of it; `sentWhole`: only the answer may be missing. */
+export const newHandIn = (file, options) => ({ file, options, key: newKey(), sentWhole: false });
+
+/** What is known of a hand-in that has got no ticket. */
+export function unticketed({ sentWhole }) {
+  return sentWhole ? "it may have been handed in all the same; Try again gives its ticket" : "nothing was handed in";
+}
+
+function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID(); // Only in secure contexts: https or localhost.
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -35,12 +43,12 @@ export async function upload(handIn, { signal, onProgress, onBreak }) {
   }
 }
 
-/** One try. Rejects with a Problem, with status 0 if the connection broke. */
-function send({ file, options, key }, authorization, { signal, onProgress }) {
+/** One try. Rejects with a Problem, with status 0 if the connection broke or the answer did not come in time. */
+function send(handIn, authorization, { signal, onProgress }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/jobs");
-    const headers = { ...authorization, "Idempotency-Key": `"${key}"` };
+    const headers = { ...authorization, "Idempotency-Key": `"${handIn.key}"` };
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
@@ -49,15 +57,30 @@ function send({ file, options, key }, authorization, { signal, onProgress }) {
       if (job) return resolve({ job, waitS: seconds(retryAfter) ?? 1 });
       return reject(problemIn(request.responseText, request.status, retryAfter));
     };
-    const broken = new Problem("The upload broke off", "the connection was lost before a ticket came");
-    request.onerror = () => reject(broken);
-    request.onabort = () => reject(signal.reason);
-    signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(form(file, options));
+    request.onerror = () => reject(broken(handIn));
+    request.onabort = () => reject(signal.aborted ? signal.reason : broken(handIn));
+    const ended = new AbortController();
+    signal.addEventListener("abort", () => request.abort(), { signal: ended.signal });
+    let limit = 0;
+    request.upload.onload = () => {
+      handIn.sentWhole = true;
+      onProgress(1);
+      limit = setTimeout(() => request.abort(), ANSWER_S * 1000);
+    };
+    request.onloadend = () => {
+      clearTimeout(limit);
+      ended.abort();
+    };
+    request.send(form(handIn));
   });
 }
 
-function form(file, options) {
+function broken(handIn) {
+  const known = handIn.sentWhole ? `; ${unticketed(handIn)}` : "";
+  return new Problem("The upload broke off", `the connection was lost before a ticket came${known}`);
+}
+
+function form({ file, options }) {
   const made = new FormData();
   made.append("task", "transcribe");
   made.append("options", JSON.stringify(options));

@@ -38,11 +38,14 @@ export function draw(job) {
   document.title = `${byId("stamp").textContent}: ${byId("name").textContent}`;
 }
 
-/** Show what went wrong instead of the ticket's job, unless the page has moved on to something else. */
-export function fail(cause, again) {
+/**
+ * Show what went wrong instead of the ticket's job, unless the page has moved on to something else: `stamped` in a word,
+ * with `actions` for the buttons.
+ */
+export function fail(cause, stamped, actions) {
   if (cause.name === "AbortError") return;
   if (!(cause instanceof Problem)) throw cause;
   const wait = cause.retryAfterS ? `; it may work in ${Math.ceil(cause.retryAfterS)} s` : "";
-  showTrouble({ title: cause.title, detail: cause.detail + wait });
-  showButtons({ again });
+  showTrouble({ title: cause.title, detail: cause.detail + wait }, stamped);
+  showButtons(actions);
 }
