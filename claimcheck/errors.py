@@ -124,7 +124,7 @@ class InputNotTaken(MalformedRequest):
     """The task takes no input of this kind."""
 
     slug, title = "input-not-taken", "The task does not take this input"
-    example = "transcribe takes a file; input.text is taken by no task of this installation"
+    example = "the input is of the kind 'text'; transcribe takes file"
 
 
 class UnknownTask(MalformedRequest):

@@ -109,7 +109,7 @@ class Task:
     def check_input(self, kind: str) -> None:
         """Raises InputNotTaken for a kind of input it does not take."""
         if kind not in self.inputs:
-            raise InputNotTaken(f"{kind} came; {self.name} takes {', '.join(self.inputs)}")
+            raise InputNotTaken(f"the input is of the kind {kind!r}; {self.name} takes {', '.join(self.inputs)}")
 
     def check_media_type(self, media_type: str, *, known_by: str) -> None:
         """Raises UnsupportedMedia for a type it does not take. What is untyped may be anything: the worker decides.

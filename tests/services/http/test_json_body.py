@@ -36,11 +36,11 @@ def test_charset_in_the_type_changes_nothing(client: Client) -> None:
 @pytest.mark.parametrize(
     ("task", "given", "said"),
     [
-        ("transcribe", {"text": "hello"}, "text came; transcribe takes file"),
-        ("fan", {"text": "hello"}, "text came; fan takes file"),
-        ("transcribe", {"job_id": "x"}, "job_id came; transcribe takes file"),
-        ("probe", {"job_id": "x"}, "job_id came; probe takes file, text"),
-        ("", {"text": "hello"}, "text came; transcribe takes file"),
+        ("transcribe", {"text": "hello"}, "the input is of the kind 'text'; transcribe takes file"),
+        ("fan", {"text": "hello"}, "the input is of the kind 'text'; fan takes file"),
+        ("transcribe", {"job_id": "x"}, "the input is of the kind 'job_id'; transcribe takes file"),
+        ("probe", {"job_id": "x"}, "the input is of the kind 'job_id'; probe takes file, text"),
+        ("", {"text": "hello"}, "the input is of the kind 'text'; transcribe takes file"),
     ],
 )
 def test_input_that_the_task_has_no_use_for_is_400(client: Client, task: str, given: Any, said: str) -> None:

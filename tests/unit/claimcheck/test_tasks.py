@@ -66,11 +66,11 @@ def test_stages_that_lead_to_an_end_are_taken(stages: list[tuple[str, int]]) -> 
 
 def test_task_takes_a_file_unless_it_says_otherwise() -> None:
     task(stage()).check_input("file")
-    with pytest.raises(InputNotTaken, match="text came; paint takes file"):
+    with pytest.raises(InputNotTaken, match="the input is of the kind 'text'; paint takes file"):
         task(stage()).check_input("text")
     texts = replace(task(stage()), inputs=("text",))
     texts.check_input("text")
-    with pytest.raises(InputNotTaken, match="file came; paint takes text"):
+    with pytest.raises(InputNotTaken, match="the input is of the kind 'file'; paint takes text"):
         texts.check_input("file")
 
 
