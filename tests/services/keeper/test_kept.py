@@ -91,7 +91,10 @@ def test_upload_whose_request_died_before_its_create_is_swept(kept: Kept) -> Non
     kept.system.restart("process-api")
     until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=20)
     assert len(kept.stores.items("job")) == jobs
-    assert any("blob.swept" in line and orphan in line for line in kept.system.logs("keeper-1").splitlines())
+    until(
+        lambda: any("blob.swept" in line and orphan in line for line in kept.system.logs("keeper-1").splitlines()),
+        "the keeper says so",
+    )
     kept.assert_every_blob_is_named()
 
 
