@@ -76,9 +76,11 @@ class Announcer:
             )
         except WriteRefused:
             current = await self._records.read(job.tenant, job.job_id)
-            # The same stage again would mean that parts are there which nobody counted: asking again would go on for
-            # ever, and the rescuer looks at what does not move.
-            if isinstance(current, Job) and not current.ended and current.stage != job.stage:
+            if not isinstance(current, Job) or current.ended:
+                return
+            # The same stage and epoch again would mean that parts are there which nobody counted: asking again would
+            # go on for ever, and the rescuer looks at what does not move.
+            if (current.stage, current.epoch) != (job.stage, job.epoch):
                 await self.again(current, traceparent)
             return
         log.info("job.joined", extra={"job_id": job.job_id, "stage": job.stage, "next": following.name})

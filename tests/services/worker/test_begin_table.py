@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from claimcheck import protocol, writes
+from claimcheck.announcing import Announcer
 from claimcheck.job import End, Job, PartItem, Parts, Run, Status
 from claimcheck.messages import Message
 from tests.services.worker.conftest import Bench
@@ -90,6 +91,18 @@ async def test_part_over_the_limit_is_skipped_with_a_warning_and_passes_on(bench
     ]
     assert [m.part for m in await bench.messages()] == [3]
     assert (await bench.record(job)).parts.done == 1
+
+
+async def test_join_that_a_new_epoch_refuses_is_made_in_that_epoch(bench: Bench) -> None:
+    job = await bench.job("fan", status=Status.RUNNING, stage="piece", parts=Parts(total=1))
+    await finish_part(bench, job, 0)
+    counted = await bench.record(job)
+    rescued = writes.Write({"epoch": OTHER_EPOCH}, etag=counted.etag)
+    await bench.records.write(job.tenant, job.job_id, rescued)
+
+    await Announcer(bench.records, bench.queues).written(counted)
+    assert (await bench.record(job)).stage == "assemble"
+    assert [(m.epoch, m.stage) for m in await bench.messages()] == [(OTHER_EPOCH, "assemble")]
 
 
 async def test_parts_of_an_earlier_job_of_the_same_id_are_not_this_jobs(bench: Bench) -> None:
