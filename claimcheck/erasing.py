@@ -16,6 +16,7 @@ async def erase_content(records: Records, blobs: Blobs, tenant: str, job_id: str
     """Delete the job's blobs, and every item but the record. Raises BlobsUnavailable, RecordsUnavailable."""
     for folder in FOLDERS:
         # The slash at the end: without it one job's id could be the beginning of another's.
-        async for name in blobs.names(f"{folder}/{tenant}/{job_id}/"):
-            await blobs.delete(name)
+        async for page in blobs.pages(f"{folder}/{tenant}/{job_id}/"):
+            for blob in page.blobs:
+                await blobs.delete(blob.name)
     await records.erase_others(tenant, job_id)

@@ -65,17 +65,6 @@ class Blobs:
             async with call(self._timeout_s):
                 await self._blob(name).delete_blob()
 
-    async def names(self, prefix: str) -> AsyncIterator[str]:
-        """The names of all blobs that begin so. Raises BlobsUnavailable."""
-        found = self._opened().list_blob_names(name_starts_with=prefix).__aiter__()
-        while True:
-            try:
-                async with call(self._timeout_s):
-                    name = await found.__anext__()
-            except StopAsyncIteration:
-                return
-            yield name
-
     def pages(self, prefix: str) -> AsyncIterator[Page]:
         """All blobs that begin so, with their times, page by page. Raises BlobsUnavailable."""
         return list_pages(self._opened(), prefix, self._timeout_s)

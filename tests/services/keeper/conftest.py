@@ -113,7 +113,7 @@ class Bench:
 
     async def names(self) -> set[str]:
         """Every blob there is."""
-        return {name async for name in self.blobs.names("")}
+        return {blob.name async for page in self.blobs.pages("") for blob in page.blobs}
 
     async def until_old(self) -> None:
         """Wait until what is here now is old enough to be swept."""
