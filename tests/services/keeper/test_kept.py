@@ -174,6 +174,41 @@ def test_second_erase_finds_what_was_written_after_the_first(
         assert client.get(job_id).status_code == httpx.codes.NOT_FOUND
 
 
+def test_erase_whose_api_is_killed_is_finished_by_the_keeper(kept: Kept) -> None:
+    job_id = kept.client.submit(options={"result_bytes": 300_000})
+    kept.client.until_ended(job_id)
+    (upload, result) = (
+        *kept.stores.blobs(f"uploads/default/{job_id}/"),
+        *kept.stores.blobs(f"results/default/{job_id}/"),
+    )
+    process = kept.system.programs["process-api"].process
+    assert process is not None
+    # Dead between the tombstone and the wipe.
+    with (
+        kept.stores.records_fault(kind="replace", action="kill-after", pid=process.pid),
+        pytest.raises(httpx.TransportError),
+    ):
+        kept.client.erase(job_id)
+    kept.system.kill("process-api")
+    assert kept.client.get(job_id).status_code == httpx.codes.NOT_FOUND
+
+    until(lambda: not {upload, result} & {*kept.stores.blobs("")}, "the keeper erases them", deadline_s=20)
+    until(lambda: kept.stores.record(job_id)["swept"], "the tombstone says so", deadline_s=20)
+    kept.system.restart("process-api")
+    assert kept.client.erase(job_id).status_code == httpx.codes.NOT_FOUND
+
+
+def test_keeper_that_is_killed_is_followed_by_one_that_sweeps_everything(kept: Kept) -> None:
+    orphans = [kept.stores.leave_blob(f"parts/default/{uuid.uuid4()}/{secrets.token_hex(8)}") for _ in range(20)]
+    until(lambda: not {*orphans} <= {*kept.stores.blobs("")}, "the sweep has begun", deadline_s=20)
+    kept.system.kill("keeper-1")
+    orphans.append(kept.stores.leave_blob(f"parts/default/{uuid.uuid4()}/{secrets.token_hex(8)}"))
+    kept.system.restart("keeper-1")
+    until(lambda: not {*orphans} & {*kept.stores.blobs("")}, "the next keeper sweeps the rest", deadline_s=20)
+    kept.until_swept()
+    kept.assert_every_blob_is_named()
+
+
 def test_two_keepers_sweep_the_same_blobs_without_harm(
     run_system: RunSystem, services: Services, name_stock: NameStock
 ) -> None:
