@@ -50,7 +50,9 @@
         │   ├── ModelNotOffered
         │   ├── UploadMissing
         │   ├── WorkerDied
-        │   └── AttemptsExhausted
+        │   ├── AttemptsExhausted
+        │   ├── DeadLettered
+        │   └── DeadlineExceeded
         └── RetryableFailure            the job is put back with a due time
             ├── MediaDecoderCrashed
             ├── ScratchFull
@@ -409,6 +411,18 @@ class AttemptsExhausted(PermanentFailure):
     """The last of the attempts failed as well; `last` in the problem document says why."""
 
     slug, title = "attempts-exhausted", "Every attempt failed"
+
+
+class DeadLettered(PermanentFailure):
+    """The broker parked the job's message, so nobody will be given it again."""
+
+    slug, title = "dead-lettered", "The job's message was given up"
+
+
+class DeadlineExceeded(PermanentFailure):
+    """The job did not end in the time that every job has."""
+
+    slug, title = "deadline-exceeded", "The job took too long"
 
 
 class RetryableFailure(JobFailure):

@@ -146,6 +146,8 @@ class Job(Stored):
     run: Run | None = None
     parts: Parts = Field(default=Parts(), exclude_if=lambda parts: parts == Parts())
     end: End | None = None
+    retry_of: str | None = Field(default=None, exclude_if=lambda retry_of: retry_of is None)
+    """The job that an operator has replayed as this one."""
     ttl: int | None = Field(default=None, exclude_if=lambda ttl: ttl is None)
     """Seconds that the item lives after its last write; set with the end, never before."""
     etag: str = Field(default="", alias="_etag", exclude=True)

@@ -1,7 +1,8 @@
 """What to do with a delivery, given the record. Pure: no clock, no queue, no log.
 
-This is DESIGN.md section 5 as functions: `begin` is its table, row by row; `announce` says which messages a record
-waits for; `pass_on` says what follows a finished part. The order of writes around them is the runner's.
+This is DESIGN.md section 5 as functions: `begin` is its table, row by row, and `judge_letter` the same for a message
+that the broker has given up; `announce` says which messages a record waits for; `pass_on` says what follows a finished
+part. The order of writes around them is the runner's. Which jobs need a rescue, `claimcheck.rescuing` says.
 """
 
 from __future__ import annotations
@@ -68,21 +69,37 @@ def begin(
     `delivery_count`: earlier deliveries of this message (0 at the first). `part_done`: the part's item exists; always
     false for a stage of the whole job.
     """
+    spent = message.attempt + delivery_count > max_attempts
+    return _first_row(job, message, sequence_number, part_done=part_done, spent=spent, deaths=delivery_count)
+
+
+def judge_letter(
+    job: Job | Tombstone | None, message: Message, *, sequence_number: str, delivery_count: int, part_done: bool
+) -> Begin:
+    """What to do for a dead letter: the same table, of a delivery that is over the limit whatever its counts say.
+
+    Nothing is ever run for it. A message keeps its sequence number in the dead-letter queue.
+    """
+    return _first_row(job, message, sequence_number, part_done=part_done, spent=True, deaths=delivery_count)
+
+
+def _first_row(
+    job: Job | Tombstone | None, message: Message, sequence_number: str, *, part_done: bool, spent: bool, deaths: int
+) -> Begin:
     if job is None:
         return Complete("no record")
     if isinstance(job, Tombstone):
         return Complete("erased")
     if job.ended:
         return Complete(f"already {job.status}")
-    spent = message.attempt + delivery_count > max_attempts
     if message.part is not None:
-        return _begin_part(job, message, part_done=part_done, spent=spent, deaths=delivery_count)
+        return _begin_part(job, message, part_done=part_done, spent=spent, deaths=deaths)
     if reason := _older(message, job):
         return AnnounceThenComplete(reason)
     if job.status == Status.RUNNING and job.run and job.run.sequence_number != sequence_number:
         return Complete("a copy of the message that is being run")
     if spent:
-        return GiveUp(delivery_count)
+        return GiveUp(deaths)
     return Take(over=job.run is not None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from claimcheck import job, listing, messages, representation
+from claimcheck import dead_letters, job, listing, messages, representation
 from claimcheck.transcript import TranscribeOptions, Transcript
 
 
@@ -33,6 +33,12 @@ SCHEMAS = (
         job.SCHEMA_VERSION,
         "Cosmos DB, container `jobs`, id `part:{created_at}:{stage}:{number}`",
         job.PartItem,
+    ),
+    Schema(
+        "Dead letter",
+        job.SCHEMA_VERSION,
+        "Cosmos DB, container `jobs`, id `dead-letter:{queue}:{sequence_number}:{enqueued_at}`",
+        dead_letters.DeadLetter,
     ),
     Schema("Message", messages.VERSION, "Service Bus, body of every message", messages.Message),
     Schema("Job over HTTP", representation.VERSION, "both APIs, a job in an answer", representation.JobView),

@@ -4,8 +4,8 @@
 |---|---|
 | the runner of a whole-job stage, heartbeats too | `status = 'running' AND run.owner = mine` |
 | a part | `status = 'running' AND epoch = e AND stage = s` |
-| who judged a read (take, take-over, limit failure, second accept) | the etag it judged |
-| an outsider (cancel, a `moved_at` or `due_at` patch) | `status IN ('queued', 'running')` |
+| who judged a read (take, take-over, limit failure, dead letter, second accept, rescue) | the etag it judged |
+| an outsider (cancel, deadline, a `moved_at` or `due_at` patch) | `status IN ('queued', 'running')` |
 
 A refused write changes nothing: begin again. It may also be our own write whose answer was lost, so whoever is refused
 reads before undoing anything. Every write sets `moved_at`; nothing lowers `due_at`.
@@ -167,6 +167,20 @@ def touch_as_read(job: Job, now: datetime) -> Write:
 def cancel(ttl_s: int, now: datetime) -> Write:
     """Cancel a job, whatever it is about to do. Refused: it has ended, or is gone."""
     return Write(_ended(Status.CANCELLED, End(at=now), ttl_s, now), condition=OUTSIDER)
+
+
+def rescue(job: Job, epoch: str, now: datetime, *, fan_out: bool) -> Write:
+    """Give the job that was judged a new generation of messages; those of the old one announce it and are dropped.
+
+    A fan-out stays `running`: its parts never change the status, and are counted under this epoch from now on.
+    """
+    status = Status.RUNNING if fan_out else Status.QUEUED
+    return Write({"status": status, "epoch": epoch, "turn": 0, "run": None, "moved_at": timestamp(now)}, etag=job.etag)
+
+
+def exceed_deadline(end: End, ttl_s: int, now: datetime) -> Write:
+    """Fail a job past its deadline, whatever it is about to do. Refused: it has ended, or is another job by now."""
+    return Write(_ended(Status.FAILED, end, ttl_s, now), condition=f"{OUTSIDER} AND c.deadline_at < '{timestamp(now)}'")
 
 
 def postpone(due_at: datetime, now: datetime) -> Write:

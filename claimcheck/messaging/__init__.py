@@ -18,13 +18,13 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from claimcheck.messages import Message
-from claimcheck.messaging.probing import Probe
+from claimcheck.messaging.peeking import Peeked, Peeker
 from claimcheck.messaging.receiving import Delivery, Receiver
 from claimcheck.messaging.sending import Sender
 from claimcheck.settings import QueueSettings
 from claimcheck.tasks import QueueKind
 
-__all__ = ["Delivery", "Queues", "Receiver"]
+__all__ = ["Delivery", "Peeked", "Queues", "Receiver"]
 
 
 class Queues:
@@ -37,7 +37,7 @@ class Queues:
         self._credential: DefaultAzureCredential | None = None
         self._clients: dict[int, ServiceBusClient] = {}
         self._senders: dict[str, list[Sender]] = {}
-        self._probes: dict[str, Probe] = {}
+        self._peekers: dict[str, Peeker] = {}
         self._next = itertools.count()
 
     async def send(
@@ -74,9 +74,16 @@ class Queues:
             self._senders[name] = [Sender(client, name, self._timeout_s) for _ in range(self._settings.senders)]
         return self._senders[name]
 
-    def receiver(self, kind: QueueKind) -> Receiver:
-        """A new receiver of a queue, on a connection of its own."""
-        return Receiver(self._client(retry_total=2), self._name_of(kind))
+    def receiver(self, kind: QueueKind, *, dead_letters: bool = False) -> Receiver:
+        """A new receiver of a queue, or of its dead letters, on a connection of its own."""
+        return Receiver(self._client(retry_total=2), self._name_of(kind), dead_letters=dead_letters)
+
+    async def peek(self, kind: QueueKind, *, from_number: int, limit: int) -> list[Peeked]:
+        """Up to `limit` messages from a sequence number on, leased and scheduled ones too, taking none.
+
+        Raises QueueUnavailable.
+        """
+        return await self._peeker(kind).peek(from_number, limit)
 
     def _name_of(self, kind: QueueKind) -> str:
         """The queue's name in the namespace."""
@@ -84,22 +91,25 @@ class Queues:
 
     async def ping(self, kind: QueueKind) -> None:
         """Ask the queue, one round trip. Raises QueueUnavailable unless it answers in time and can be sent to."""
-        name = self._name_of(kind)
-        if name not in self._probes:
-            self._probes[name] = Probe(self._client(retry_total=0), name, self._timeout_s)
         # Every sender too, so that no first request waits half a second for its connection.
-        await asyncio.gather(self._probes[name].ask(), *(sender.open() for sender in self._pool(kind)))
+        await asyncio.gather(self._peeker(kind).ask(), *(sender.open() for sender in self._pool(kind)))
+
+    def _peeker(self, kind: QueueKind) -> Peeker:
+        name = self._name_of(kind)
+        if name not in self._peekers:
+            self._peekers[name] = Peeker(self._client(retry_total=0), name, self._timeout_s)
+        return self._peekers[name]
 
     async def close(self) -> None:
         """Close every connection that is open."""
         senders = [sender for pool in self._senders.values() for sender in pool]
-        probes = self._probes.values()
-        await asyncio.gather(*(sender.close() for sender in senders), *(probe.close() for probe in probes))
+        peekers = self._peekers.values()
+        await asyncio.gather(*(sender.close() for sender in senders), *(peeker.close() for peeker in peekers))
         for client in self._clients.values():
             await client.close()
         if self._credential is not None:
             await self._credential.close()
-        self._senders, self._probes, self._clients = {}, {}, {}
+        self._senders, self._peekers, self._clients = {}, {}, {}
 
     def _client(self, *, retry_total: int) -> ServiceBusClient:
         if retry_total not in self._clients:

@@ -17,6 +17,7 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
+from claimcheck.dead_letters import DeadLetter
 from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
 from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, timestamp, tombstone
 from claimcheck.records.connection import NEVER, Connection
@@ -137,6 +138,12 @@ class Records:
             except CosmosBatchOperationError as cause:
                 raise _of_batch(cause) from cause
         return Job.model_validate(answers[1]["resourceBody"])
+
+    async def keep_letter(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; nothing happens if it is kept already. Raises RecordsUnavailable."""
+        with contextlib.suppress(RecordExists):
+            async with self._call() as container:
+                await container.create_item(letter.model_dump(mode="json"))
 
     async def part_done(self, job: Job, stage: str, part: int) -> bool:
         """Whether the part's item exists."""

@@ -1,4 +1,4 @@
-"""Records by query: a tenant's jobs, newest first, and the keeper's tombstones.
+"""Records by query: a tenant's jobs, newest first, and what the keeper looks for among those of all tenants.
 
 A prefix query over several physical partitions is only concatenated by the SDK. So each range is asked for its first
 k, and we sort what they say.
@@ -7,7 +7,7 @@ k, and we sort what they say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,9 @@ from azure.cosmos.aio import ContainerProxy
 from claimcheck.job import Job, Tombstone, timestamp
 from claimcheck.listing import Position, Wanted
 from claimcheck.records.connection import Connection
+from claimcheck.writes import OUTSIDER
+
+PLACE = ("task", "stage")
 
 
 class Lists:
@@ -39,19 +42,39 @@ class Lists:
         # Sorted, not merged: a range that has just been split answers in two pieces.
         return sorted(found, key=lambda job: (timestamp(job.created_at), job.job_id), reverse=True)[:limit]
 
-    async def tombstones(self, *, erased_before: datetime, limit: int) -> list[Tombstone]:
-        """Up to `limit` tombstones of each range, of every tenant, whose second erase is due.
-
-        Only the keeper asks across tenants.
+    async def forgotten(self, stages: Collection[tuple[str, str]], *, moved_before: datetime, limit: int) -> list[Job]:
+        """Up to `limit` unended jobs of each range in one of these (task, stage), of every tenant, that have neither
+        moved nor come due since `moved_before`; those that have waited longest first. Raises RecordsUnavailable.
         """
+        places = " OR ".join(f"(c.task = @task{n} AND c.stage = @stage{n})" for n in range(len(stages)))
+        text = (
+            f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.moved_at < @before"
+            f" AND (NOT IS_DEFINED(c.due_at) OR IS_NULL(c.due_at) OR c.due_at < @before) AND ({places})"
+            " ORDER BY c.moved_at"
+        )
+        named = {f"@{what}{n}": name for n, place in enumerate(stages) for what, name in zip(PLACE, place, strict=True)}
+        values: dict[str, object] = {"@limit": limit, "@before": timestamp(moved_before), **named}
+        found = [Job.model_validate(row) for row in await self._every_range(text, values)]
+        return sorted(found, key=lambda job: job.moved_at)[:limit]
+
+    async def overdue(self, *, now: datetime, limit: int) -> list[Job]:
+        """Up to `limit` unended jobs of each range, of every tenant, past their deadline. Raises RecordsUnavailable."""
+        text = f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.deadline_at < @now"
+        rows = await self._every_range(text, {"@limit": limit, "@now": timestamp(now)})
+        return [Job.model_validate(row) for row in rows]
+
+    async def tombstones(self, *, erased_before: datetime, limit: int) -> list[Tombstone]:
+        """Up to `limit` tombstones of each range, of every tenant, whose second erase is due."""
         text = "SELECT TOP @limit * FROM c WHERE c.kind = 'tombstone' AND c.swept = false AND c.erased_at < @at"
-        parameters: list[dict[str, object]] = [
-            {"name": "@limit", "value": limit},
-            {"name": "@at", "value": timestamp(erased_before)},
-        ]
+        rows = await self._every_range(text, {"@limit": limit, "@at": timestamp(erased_before)})
+        return [Tombstone.model_validate(row) for row in rows]
+
+    async def _every_range(self, text: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """What each range answers, one after another. Only the keeper and operators ask across tenants."""
+        parameters = [{"name": name, "value": value} for name, value in values.items()]
         async with self._connection.call() as container:
             return [
-                Tombstone.model_validate(row)
+                row
                 async for feed_range in container.read_feed_ranges()
                 async for row in container.query_items(text, parameters=parameters, feed_range=feed_range)
             ]

@@ -223,6 +223,12 @@ class KeeperSettings(Group):
     orphan_age_s: float = Field(default=900.0, ge=1)
     """Age in seconds from which a blob without a record is deleted. A record follows its upload within four minutes at
     the very worst; too low would delete under a slow request's hands, and is refused by the time limits in `web`."""
+    rescue_s: float = Field(default=30.0, gt=0)
+    """Seconds between two looks for jobs whose message is gone. Each costs a query and a peek per queue."""
+    rescues_per_min: float = Field(default=60.0, gt=0)
+    """Jobs that are announced anew in a minute, per queue: an error of ours must not become a flood."""
+    deadline_check_s: float = Field(default=60.0, gt=0)
+    """Seconds between two looks for jobs past their deadline; so much later than that they fail at the latest."""
     erase_again_s: float = Field(default=600.0, gt=0)
     """Seconds after an erase until the second one: longer than `queue.lease_s`, so that no worker still writes."""
     brake: bool = True

@@ -22,7 +22,7 @@ PURE = {
     *(f"claimcheck.{name}" for name in ("job", "messages", "protocol", "pipeline", "failures", "representation")),
     *(f"claimcheck.{name}" for name in ("errors", "transcript", "writes", "settlements", "languages", "tasks")),
     *(f"claimcheck.{name}" for name in ("listing", "preferences", "idempotency")),
-    "claimcheck.sweeping",
+    *(f"claimcheck.{name}" for name in ("sweeping", "rescuing", "dead_letters")),
 }
 IMPURE = (
     *("azure", "fastapi", "starlette", "uvicorn", "aiohttp", "httpx", "psutil"),
@@ -36,7 +36,7 @@ SDK_IMPORTERS = {
         "claimcheck/commands/up/provision.py",
     },
     "azure.servicebus": {
-        f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "probing", "receiving", "sending")
+        f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "peeking", "receiving", "sending")
     },
     # Provisioning makes what Terraform makes on Azure, and is no part of serving.
     "azure.cosmos": {
