@@ -10,6 +10,8 @@ from claimcheck.job import SCHEMA_VERSION, At, Stored
 NOBODY = "-"
 """Tenant and job id of a letter that no job can be read from."""
 
+MAX_KEPT_BYTES = 1024 * 1024  # An item may have 2 MB, and base64 makes three bytes four; a message of ours has 300.
+
 
 class DeadLetter(Stored):
     """One dead letter, in its job's partition, or in that of `NOBODY`."""
@@ -26,6 +28,7 @@ class DeadLetter(Stored):
     sequence_number: str
     message_id: str
     body_base64: str
+    """Its body, of one that is far too long to be ours the beginning."""
     reason: str
     """The broker's, such as `MaxDeliveryCountExceeded`, or that of who parked it."""
     description: str
@@ -45,3 +48,8 @@ class DeadLetter(Stored):
     def body(self) -> bytes:
         """The message as it was on the queue."""
         return base64.b64decode(self.body_base64)
+
+
+def encoded(body: bytes) -> str:
+    """A body as it is kept."""
+    return base64.b64encode(body[:MAX_KEPT_BYTES]).decode()

@@ -11,11 +11,13 @@
     │   ├── Unauthenticated             401   no key, or one that nobody has
     │   ├── OperatorsOnly               403
     │   ├── JobNotFound                 404
+    │   ├── LetterNotFound              404   unknown, discarded or expired
     │   ├── FormatNotAvailable          406
     │   ├── UploadTooSlow               408
     │   ├── HeadersTooSlow              408
     │   ├── JobHasNoResult              409   it failed or was cancelled
     │   ├── JobHasEnded                 409   too late to cancel
+    │   ├── LetterNotReplayable         409
     │   ├── IdempotencyKeyErased        409
     │   ├── UploadTooLarge              413
     │   ├── TargetTooLong               414
@@ -168,6 +170,13 @@ class JobNotFound(RequestRefused):
     example = "there is no job with this id; it may have expired"
 
 
+class LetterNotFound(RequestRefused):
+    """No dead letter of this id is kept (any more)."""
+
+    slug, title, status = "letter-not-found", "There is no such dead letter", 404
+    example = "there is no dead letter with this id; it may have been discarded, or its job erased"
+
+
 class FormatNotAvailable(RequestRefused):
     """The task does not offer its result in that format."""
 
@@ -201,6 +210,13 @@ class JobHasEnded(RequestRefused):
 
     slug, title, status = "job-has-ended", "The job has ended already", 409
     example = "the job is succeeded; only a queued or running one can be cancelled"
+
+
+class LetterNotReplayable(RequestRefused):
+    """No job can or should be made of this dead letter."""
+
+    slug, title, status = "letter-not-replayable", "The dead letter cannot be replayed", 409
+    example = "its job is succeeded; force replays it all the same"
 
 
 class IdempotencyKeyErased(RequestRefused):
@@ -429,6 +445,8 @@ class RetryableFailure(JobFailure):
     """It may work later. `retry_after_s`: what the service that failed asked for, in seconds."""
 
     status = 503
+    shared: ClassVar[bool] = True
+    """Whether other jobs may meet the same cause; its retries then cost the worker's budget."""
 
     def __init__(self, detail: str, *, retry_after_s: float | None = None, **extra: Any) -> None:
         super().__init__(detail, **extra)
@@ -439,6 +457,7 @@ class MediaDecoderCrashed(RetryableFailure):
     """The child process that opens the file died or exceeded its limits."""
 
     slug, title = "media-decoder-crashed", "The media decoder crashed"
+    shared = False  # It is this file that does it.
 
 
 class ScratchFull(RetryableFailure):

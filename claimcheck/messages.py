@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 4096  # A message of references is under 300 bytes; anything mu
 NAME = r"^[a-z0-9-]{1,40}$"
 """What tenants, tasks and stages may be called."""
 Name = Annotated[str, Field(pattern=NAME)]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
 
 
 class Message(BaseModel):
@@ -28,7 +29,7 @@ class Message(BaseModel):
 
     v: int = VERSION
     tenant: Name
-    job_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
+    job_id: JobId
     epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     stage: Name
     part: Annotated[int, Field(ge=0)] | None = None
@@ -50,6 +51,20 @@ class _Envelope(BaseModel):
     """What can be said of a message of any version."""
 
     v: Annotated[int, Field(ge=1)]
+
+
+class _Addressed(_Envelope):
+    tenant: Name
+    job_id: JobId
+
+
+def job_of(body: bytes) -> tuple[str, str] | None:
+    """Tenant and id of the job that a message of any version belongs to; None if that cannot be told."""
+    try:
+        addressed = _Addressed.model_validate_json(body)
+    except ValidationError:
+        return None
+    return addressed.tenant, addressed.job_id
 
 
 def decode(body: bytes) -> Message:

@@ -35,13 +35,19 @@ def is_fresh(record: Job | Tombstone | None, *, now: datetime, patience: timedel
     return isinstance(record, Job) and now - last_moved(record) < patience
 
 
+def is_old(waiting: Waiting, *, now: datetime, patience: timedelta) -> bool:
+    """Whether the message is in the line for so long that somebody may be running its job: then `is_head` must know
+    whether that moves."""
+    return not waiting.scheduled and now - waiting.enqueued_at >= patience
+
+
 def is_head(waiting: Waiting, *, fresh: bool, now: datetime, patience: timedelta) -> bool:
     """Whether the line begins at this message, the ones before it having been passed over.
 
     `fresh`: of the message's job, as `is_fresh` says; it matters only for an old message, which is passed over if its
     job is being run.
     """
-    return not waiting.scheduled and (now - waiting.enqueued_at < patience or not fresh)
+    return not waiting.scheduled and not (fresh and is_old(waiting, now=now, patience=patience))
 
 
 def needs_rescue(job: Job, *, head_at: datetime, patience: timedelta) -> bool:

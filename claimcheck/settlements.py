@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from claimcheck import failures, pipeline
-from claimcheck.errors import JobFailure, UnexpectedError
-from claimcheck.failures import RetryPolicy
+from claimcheck.errors import JobFailure, PermanentFailure, UnexpectedError
+from claimcheck.failures import RetryBudget, RetryPolicy
 from claimcheck.messages import Message
 from claimcheck.pipeline import MoveOn, NoNextStage
 from claimcheck.tasks import Task
@@ -62,6 +62,8 @@ class PutBack:
 
     copy: Message
     due_at: datetime | None = None
+    from_budget: bool = False
+    """Whether it costs the worker's budget of retries."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class FinishPart:
     warning: dict[str, Any] | None = None
 
 
+AMPLE = RetryBudget.full(retries=1)  # enough for the one decision that is made with it
+
 Settlement = Succeed | Advance | PutBack | FailJob | FinishPart
 
 
@@ -89,6 +93,7 @@ def decide(
     *,
     delivery_count: int,
     policy: RetryPolicy,
+    budget: RetryBudget = AMPLE,
     jitter: float,
     now: datetime,
 ) -> Settlement:
@@ -105,7 +110,23 @@ def decide(
             return _advanced(task, message, outcome.value)
         except NoNextStage as bug:
             outcome = Failed(UnexpectedError(str(bug)))
-    return _failed(message, outcome.failure, delivery_count=delivery_count, policy=policy, jitter=jitter, now=now)
+    verdict = failures.decide(
+        outcome.failure,
+        attempt=message.attempt,
+        delivery_count=delivery_count,
+        policy=policy,
+        budget=budget,
+        jitter=jitter,
+    )
+    return _failed(message, verdict, now)
+
+
+def budget_after(budget: RetryBudget, message: Message, settlement: Settlement) -> RetryBudget:
+    """What is left of the worker's budget of retries after this settlement."""
+    if isinstance(settlement, PutBack):
+        return budget.after_retry() if settlement.from_budget else budget
+    failed = isinstance(settlement, FailJob) or (isinstance(settlement, FinishPart) and settlement.warning is not None)
+    return budget if failed else budget.after_success(message.attempt)
 
 
 def _advanced(task: Task, message: Message, value: dict[str, Any] | MoveOn) -> Settlement:
@@ -116,13 +137,14 @@ def _advanced(task: Task, message: Message, value: dict[str, Any] | MoveOn) -> S
     return Succeed(value) if message.part is None else FinishPart(result=value)
 
 
-def _failed(
-    message: Message, failure: JobFailure, *, delivery_count: int, policy: RetryPolicy, jitter: float, now: datetime
-) -> Settlement:
-    verdict = failures.decide(
-        failure, attempt=message.attempt, delivery_count=delivery_count, policy=policy, jitter=jitter
-    )
-    if isinstance(verdict, failures.Retry):
-        return PutBack(message.model_copy(update={"attempt": message.attempt + 1, "turn": 0}), now + verdict.delay)
-    problem = verdict.failure.problem()
+def _failed(message: Message, verdict: failures.Retry | failures.Fail, now: datetime) -> Settlement:
+    if isinstance(verdict, failures.Fail):
+        return give_up(message, verdict.failure)
+    again = message.model_copy(update={"attempt": message.attempt + 1, "turn": 0})
+    return PutBack(again, now + verdict.delay, from_budget=verdict.from_budget)
+
+
+def give_up(message: Message, failure: PermanentFailure) -> FailJob | FinishPart:
+    """Fail the job of the message; of a part: skip it with a warning."""
+    problem = failure.problem()
     return FailJob(problem) if message.part is None else FinishPart(warning={**problem, "part": message.part})

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContentSettings, StorageErrorCode
 from azure.storage.blob.aio import BlobClient
 
 from claimcheck.errors import BlobMissing, BlobsUnavailable
+
+NO_ACCESS = (401, 403)  # A wrong key, or a role that is not assigned yet: it may be in minutes.
 
 
 async def put(blob: BlobClient, data: bytes, media_type: str) -> None:
@@ -33,5 +35,9 @@ async def call(timeout_s: float) -> AsyncIterator[None]:
         raise BlobsUnavailable("Blob Storage has no such container") from cause
     except TimeoutError as cause:
         raise BlobsUnavailable(f"Blob Storage did not answer within {timeout_s:g} s") from cause
+    except HttpResponseError as cause:
+        if cause.status_code in NO_ACCESS:
+            raise BlobsUnavailable(f"Blob Storage refuses access: {cause.status_code}") from cause
+        raise BlobsUnavailable(f"Blob Storage answered {cause.status_code}") from cause
     except AzureError as cause:
         raise BlobsUnavailable(f"Blob Storage failed: {type(cause).__name__}") from cause

@@ -31,11 +31,11 @@ class Queues:
     """The queues of one namespace. Safe to share between coroutines; opens its connections when first needed."""
 
     def __init__(self, settings: QueueSettings, *, timeout_s: float) -> None:
-        """`timeout_s`: time limit of one send, opening the connection included."""
+        """`timeout_s`: time limit of one call, opening the connection included; a receive may wait beside it."""
         self._settings = settings
         self._timeout_s = timeout_s
         self._credential: DefaultAzureCredential | None = None
-        self._clients: dict[int, ServiceBusClient] = {}
+        self._opened: ServiceBusClient | None = None
         self._senders: dict[str, list[Sender]] = {}
         self._peekers: dict[str, Peeker] = {}
         self._next = itertools.count()
@@ -69,14 +69,19 @@ class Queues:
     def _pool(self, kind: QueueKind) -> list[Sender]:
         name = self._name_of(kind)
         if name not in self._senders:
-            # Retries are ours: after one by the SDK nobody knows whether an earlier try reached the broker.
-            client = self._client(retry_total=0)
-            self._senders[name] = [Sender(client, name, self._timeout_s) for _ in range(self._settings.senders)]
+            client, many = self._client(), self._settings.senders
+            self._senders[name] = [Sender(client, name, self._timeout_s) for _ in range(many)]
         return self._senders[name]
 
     def receiver(self, kind: QueueKind, *, dead_letters: bool = False) -> Receiver:
         """A new receiver of a queue, or of its dead letters, on a connection of its own."""
-        return Receiver(self._client(retry_total=2), self._name_of(kind), dead_letters=dead_letters)
+        return Receiver(
+            self._client(),
+            self._name_of(kind),
+            timeout_s=self._timeout_s,
+            quiet_s=self._settings.quiet_s,
+            dead_letters=dead_letters,
+        )
 
     async def peek(self, kind: QueueKind, *, from_number: int, limit: int) -> list[Peeked]:
         """Up to `limit` messages from a sequence number on, leased and scheduled ones too, taking none.
@@ -97,7 +102,7 @@ class Queues:
     def _peeker(self, kind: QueueKind) -> Peeker:
         name = self._name_of(kind)
         if name not in self._peekers:
-            self._peekers[name] = Peeker(self._client(retry_total=0), name, self._timeout_s)
+            self._peekers[name] = Peeker(self._client(), name, self._timeout_s)
         return self._peekers[name]
 
     async def close(self) -> None:
@@ -105,19 +110,21 @@ class Queues:
         senders = [sender for pool in self._senders.values() for sender in pool]
         peekers = self._peekers.values()
         await asyncio.gather(*(sender.close() for sender in senders), *(peeker.close() for peeker in peekers))
-        for client in self._clients.values():
-            await client.close()
+        if self._opened is not None:
+            await self._opened.close()
         if self._credential is not None:
             await self._credential.close()
-        self._senders, self._peekers, self._clients = {}, {}, {}
+        self._senders, self._peekers, self._opened = {}, {}, None
 
-    def _client(self, *, retry_total: int) -> ServiceBusClient:
-        if retry_total not in self._clients:
-            options: dict[str, Any] = {"retry_total": retry_total, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+    def _client(self) -> ServiceBusClient:
+        if self._opened is None:
+            # Retries are ours: after one by the SDK nobody knows whether an earlier try reached the broker, nor on
+            # which link a message was received.
+            options: dict[str, Any] = {"retry_total": 0}
             if self._settings.connection_string is not None:
                 secret = self._settings.connection_string.get_secret_value()
-                self._clients[retry_total] = ServiceBusClient.from_connection_string(secret, **options)
+                self._opened = ServiceBusClient.from_connection_string(secret, **options)
             else:
                 self._credential = self._credential or DefaultAzureCredential()
-                self._clients[retry_total] = ServiceBusClient(self._settings.namespace, self._credential, **options)
-        return self._clients[retry_total]
+                self._opened = ServiceBusClient(self._settings.namespace, self._credential, **options)
+        return self._opened

@@ -9,10 +9,14 @@ from datetime import datetime
 from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusMessageState
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.exceptions import ServiceBusAuthenticationError, ServiceBusAuthorizationError
 
 from claimcheck.errors import QueueUnavailable
 from claimcheck.messaging.link import Link
 from claimcheck.messaging.receiving import body_of
+
+# A wrong key, or a role that is not assigned yet: it may be in minutes.
+NO_ACCESS = (ServiceBusAuthenticationError, ServiceBusAuthorizationError)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Peeker:
                 link = await self._link.opened()
                 found = await link.peek_messages(max_message_count=limit, sequence_number=from_number)
         except (AzureError, ValueError, OSError) as cause:
-            detail = f"the queue {self._queue} does not answer: {type(cause).__name__}"
+            why = "refuses access" if isinstance(cause, NO_ACCESS) else "does not answer"
+            detail = f"the queue {self._queue} {why}: {type(cause).__name__}"
             raise QueueUnavailable(detail, refused=True) from cause
         return [
             Peeked(

@@ -21,6 +21,7 @@ from claimcheck.dead_letters import DeadLetter
 from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
 from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, timestamp, tombstone
 from claimcheck.records.connection import NEVER, Connection
+from claimcheck.records.letters import Letters
 from claimcheck.records.lists import Lists
 from claimcheck.settings import RecordSettings
 from claimcheck.writes import Write
@@ -37,6 +38,7 @@ class Records:
         self._connection = Connection(settings, timeout_s=timeout_s)
         self._call = self._connection.call
         self.lists = Lists(self._connection)
+        self.letters = Letters(self._connection, self.lists)
 
     async def create_job(self, job: Job) -> Job:
         """Create the record of a new job. Raises RecordExists, also when our own create is repeated by the SDK."""

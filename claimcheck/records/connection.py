@@ -22,6 +22,7 @@ from claimcheck.settings import RecordSettings
 from claimcheck.transport import http_transport
 
 NO_OWNER = 1003  # Sub-status of 404: not the item is missing, but its container or database.
+NO_ACCESS = (401, 403)  # A wrong key, or a role that is not assigned yet: it may be in minutes.
 NEVER = (400, 413)  # Statuses that say: this item can never be written.
 
 
@@ -87,4 +88,6 @@ def _translated(error: CosmosHttpResponseError) -> Exception:
         return ConditionFailed("the item is not what its writer took it for")
     if error.status_code in NEVER:
         return ItemRefused(f"Cosmos DB refused the item with {error.status_code}")
+    if error.status_code in NO_ACCESS:
+        return RecordsUnavailable(f"Cosmos DB refuses access: {error.status_code}")
     return RecordsUnavailable(f"Cosmos DB answered {error.status_code}")

@@ -2,23 +2,32 @@
 
 A prefix query over several physical partitions is only concatenated by the SDK. So each range is asked for its first
 k, and we sort what they say.
+
+A row that this release cannot read, since a newer one wrote it, must not keep the keeper from all the others: it is
+passed over, and said so once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.cosmos.aio import ContainerProxy
+from pydantic import ValidationError
 
-from claimcheck.job import Job, Tombstone, timestamp
+from claimcheck.job import Job, Stored, Tombstone, timestamp
 from claimcheck.listing import Position, Wanted
 from claimcheck.records.connection import Connection
 from claimcheck.writes import OUTSIDER
 
 PLACE = ("task", "stage")
+
+Row = TypeVar("Row", bound=Stored)
+
+log = logging.getLogger(__name__)
 
 
 class Lists:
@@ -26,6 +35,7 @@ class Lists:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._told_of_unreadable = False
 
     async def jobs(self, tenant: str, wanted: Wanted, *, limit: int, after: Position | None) -> list[Job]:
         """Up to `limit` jobs, newest first, of those behind `after`. Raises RecordsUnavailable."""
@@ -54,22 +64,51 @@ class Lists:
         )
         named = {f"@{what}{n}": name for n, place in enumerate(stages) for what, name in zip(PLACE, place, strict=True)}
         values: dict[str, object] = {"@limit": limit, "@before": timestamp(moved_before), **named}
-        found = [Job.model_validate(row) for row in await self._every_range(text, values)]
+        found = self.readable(Job, await self.every_range(text, values))
         return sorted(found, key=lambda job: job.moved_at)[:limit]
 
     async def overdue(self, *, now: datetime, limit: int) -> list[Job]:
         """Up to `limit` unended jobs of each range, of every tenant, past their deadline. Raises RecordsUnavailable."""
         text = f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.deadline_at < @now"
-        rows = await self._every_range(text, {"@limit": limit, "@now": timestamp(now)})
-        return [Job.model_validate(row) for row in rows]
+        rows = await self.every_range(text, {"@limit": limit, "@now": timestamp(now)})
+        return self.readable(Job, rows)
+
+    async def unmoved(self, *, moved_before: datetime, limit: int) -> list[Job]:
+        """Up to `limit` unended jobs, of every tenant and task, that have neither moved nor come due since then; those
+        that have waited longest first. Raises RecordsUnavailable.
+        """
+        text = (
+            f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.moved_at < @before"
+            " AND (NOT IS_DEFINED(c.due_at) OR IS_NULL(c.due_at) OR c.due_at < @before) ORDER BY c.moved_at"
+        )
+        rows = await self.every_range(text, {"@limit": limit, "@before": timestamp(moved_before)})
+        return sorted(self.readable(Job, rows), key=lambda job: job.moved_at)[:limit]
 
     async def tombstones(self, *, erased_before: datetime, limit: int) -> list[Tombstone]:
         """Up to `limit` tombstones of each range, of every tenant, whose second erase is due."""
         text = "SELECT TOP @limit * FROM c WHERE c.kind = 'tombstone' AND c.swept = false AND c.erased_at < @at"
-        rows = await self._every_range(text, {"@limit": limit, "@at": timestamp(erased_before)})
-        return [Tombstone.model_validate(row) for row in rows]
+        rows = await self.every_range(text, {"@limit": limit, "@at": timestamp(erased_before)})
+        return self.readable(Tombstone, rows)
 
-    async def _every_range(self, text: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    def readable(self, kind: type[Row], rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+        """The rows that this release can read."""
+        found = []
+        for row in rows:
+            try:
+                found.append(kind.model_validate(row))
+            except ValidationError as error:
+                self._tell_of_unreadable(row, error)
+        return found
+
+    def _tell_of_unreadable(self, row: Mapping[str, Any], error: ValidationError) -> None:
+        if self._told_of_unreadable:
+            return
+        self._told_of_unreadable = True
+        # Which field, never its value: that may be a client's.
+        place = ".".join(str(step) for step in error.errors(include_url=False, include_input=False)[0]["loc"])
+        log.warning("record.unreadable", extra={"job_id": row.get("job_id"), "v": row.get("v"), "field": place})
+
+    async def every_range(self, text: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
         """What each range answers, one after another. Only the keeper and operators ask across tenants."""
         parameters = [{"name": name, "value": value} for name, value in values.items()]
         async with self._connection.call() as container:

@@ -155,6 +155,9 @@ class QueueSettings(Group):
     """Lock duration of the queues in seconds, as they were created. A killed worker's job restarts after it."""
     renew_s: float = Field(default=20.0, gt=0)
     """Age of a lease in seconds at which it is renewed; the SDK's own renewer waits until 10 s are left, too late."""
+    quiet_s: float = Field(default=30.0, gt=0)
+    """Seconds without a delivery after which a receiver opens a new connection: one that is half open looks just like
+    an empty queue. Lower: more connections made by idle workers, half a second each; higher: more time lost."""
     senders: int = Field(default=2, ge=1, le=16)
     """Senders per queue in one process; each is its own connection and sends one message at a time."""
 
@@ -193,6 +196,10 @@ class JobSettings(Group):
     """Upper bound in seconds of the first wait before a retry; doubles with each attempt."""
     backoff_max_s: float = Field(default=300.0, gt=0)
     """Upper bound in seconds of any wait before a retry."""
+    retry_budget: int = Field(default=10, ge=0, le=1000)
+    """Retries that one worker may put back for `backoff_first_s` and its doubles; a success gives back a fifth of one,
+    or the whole of its own. Without any left they wait for half to all of `backoff_max_s`, as each last retry does.
+    Higher: an outage uses up the attempts of more jobs before the rest are spared; lower: hiccups take longer."""
 
 
 class WorkerSettings(Group):

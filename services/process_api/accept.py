@@ -86,7 +86,10 @@ class Intake:
         Raises IdempotencyKeyReused, IdempotencyKeyErased, RecordsUnavailable, QueueUnavailable. Unless the queue
         certainly has no message, the job may then run all the same: without a 202 nobody was promised anything.
         """
-        job = self._new(tenant, job_id, task, options, upload)
+        return await self.take(self._new(tenant, job_id, task, options, upload), traceparent)
+
+    async def take(self, job: Job, traceparent: str) -> Job:
+        """The same for a job as it will be recorded: also one that begins in the middle of its task (a replay)."""
         # Before the record: what no message can say must not leave a job that nothing will ever run.
         protocol.message_for(job)
         for _ in range(ROUNDS):

@@ -23,7 +23,9 @@ from claimcheck.web.waiting import Waiting
 from services.process_api.accept import Intake
 from services.process_api.admission import Admission
 from services.process_api.ending import Endings, ending_routes
-from services.process_api.operators import operator_routes
+from services.process_api.operator.bulk import Bulk
+from services.process_api.operator.replaying import Replayer
+from services.process_api.operator.routes import Desk, operator_routes
 from services.process_api.page import add_page
 from services.process_api.routes import submission_routes
 from services.process_api.submission import Submissions
@@ -59,7 +61,9 @@ def create_app(settings: Settings) -> FastAPI:
     answers = Answers(Results(records, blobs), settings.web)
     waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)
     app.include_router(submission_routes(submissions, settings.web, answers, waiting))
-    app.include_router(operator_routes(access, admission))
+    replayer = Replayer(intake, records)
+    bulk = Bulk(records, replayer, health.stopping)
+    app.include_router(operator_routes(Desk(settings, access, admission, records, replayer, bulk)))
     app.include_router(ending_routes(Endings(settings, access, records, blobs)))
     add_page(app, settings.web, models=settings.speech.models)
     return app

@@ -12,7 +12,6 @@ from claimcheck.errors import (
     InputNotTaken,
     InvalidOptions,
     MalformedUpload,
-    OperatorsOnly,
     QueueUnavailable,
     RecordsUnavailable,
     ServerFull,
@@ -76,7 +75,6 @@ REFERENCE_SUBMITTED: Responses = {
     },
     **_REFUSED,
 }
-UPLOADS = problems(Unauthenticated, OperatorsOnly)
 
 
 def submission(default_task: str, *headers: dict[str, Any]) -> dict[str, Any]:

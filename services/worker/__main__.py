@@ -14,6 +14,7 @@ from claimcheck.health import Health
 from claimcheck.settings import Settings, settings
 from claimcheck.tasks import QueueKind
 from claimcheck.telemetry import configure_logging
+from services.worker.clock import ClockOff, until_checked
 from services.worker.drain import Drain
 from services.worker.health_port import serving_health
 
@@ -44,20 +45,38 @@ def _role(name: str, settings: Settings) -> Role:
     return Worker(kinds[name], settings)
 
 
-async def _main(name: str, settings: Settings) -> None:
+async def _main(name: str, settings: Settings) -> int:
+    """The exit status."""
     role = _role(name, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _drain, role)
+        loop.add_signal_handler(number, _drain, role, settings.worker.drain_s)
     host, port = settings.web.host, settings.worker.health_port
     async with serving_health(role.health, host, port):
+        try:
+            await until_checked(settings.records.endpoint, role.drain)
+        except ClockOff as off:
+            log.error("clock.off", extra={"detail": str(off)})
+            return 1
         await role.run()
+    return 0
 
 
-def _drain(role: Role) -> None:
+def _drain(role: Role, drain_s: float) -> None:
     log.info("worker.draining")
     role.health.stopping.set()
     role.drain.begin()
+    asyncio.get_running_loop().call_later(drain_s, _cut_short)
+
+
+def _cut_short() -> None:
+    """End at once: something does not answer, and whoever stops us would kill us in the middle of whatever comes then.
+
+    Nothing is lost by it. Leases run out, and what was not written is done again.
+    """
+    log.error("worker.drain_cut_short")
+    logging.shutdown()
+    os._exit(1)
 
 
 def main() -> None:
@@ -71,10 +90,10 @@ def main() -> None:
         import uvloop
 
         uvloop.install()
-    asyncio.run(_main(role, settings()))
+    status = asyncio.run(_main(role, settings()))
     # A model call cannot be interrupted, and Python would wait for its thread: whatever it computes is put back by now.
     logging.shutdown()
-    os._exit(0)
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from claimcheck import protocol, writes
 from claimcheck.announcing import Announcer
-from claimcheck.errors import WorkerDied, WriteRefused
+from claimcheck.errors import DeadLettered, PermanentFailure, WorkerDied, WriteRefused
 from claimcheck.job import Job, Run
 from claimcheck.messages import Message
 from claimcheck.messaging import Delivery
@@ -34,8 +34,8 @@ class Begun:
     """The token that fences the runner's writes; empty for a part, and if the job was given up: nothing is taken."""
     result_name: str = field(default_factory=lambda: secrets.token_hex(8))
     """Random: a runner that lost its fence must not replace the result of the one that won."""
-    given_up: WorkerDied | None = None
-    """Set if the stage must not run: deliveries ended without an answer too often."""
+    given_up: PermanentFailure | None = None
+    """Set if the stage must not run: deliveries ended without an answer too often, or the broker parked the message."""
 
     def log_fields(self) -> dict[str, Any]:
         """What every log line about it says."""
@@ -49,7 +49,7 @@ def log_fields(message: Message, **more: Any) -> dict[str, Any]:
 
 
 class Beginner:
-    """Begins deliveries."""
+    """Begins deliveries, and judges dead letters."""
 
     def __init__(self, records: Records, announcer: Announcer, settings: JobSettings) -> None:
         self._records, self._announcer, self._settings = records, announcer, settings
@@ -73,7 +73,22 @@ class Beginner:
             part_done=await self._part_done(record, message),
             max_attempts=self._settings.max_attempts,
         )
-        return await self._carry_out(decision, record, delivery, message)
+        return await self._carry_out(decision, record, delivery, message, _too_often(delivery, message, self._settings))
+
+    async def judge_letter(self, delivery: Delivery, message: Message) -> Begun | None:
+        """What the letter must give up, or None if it only remains to be completed. Nothing is ever run for it.
+
+        Raises WriteRefused: someone wrote first, judge again.
+        """
+        record = await self._records.read(message.tenant, message.job_id)
+        verdict = protocol.judge_letter(
+            record,
+            message,
+            sequence_number=delivery.sequence_number,
+            delivery_count=delivery.delivery_count,
+            part_done=await self._part_done(record, message),
+        )
+        return await self._carry_out(verdict, record, delivery, message, _parked(delivery, message))
 
     async def _take_unread(self, delivery: Delivery, message: Message) -> Begun | None:
         run, now = _new_run(delivery)
@@ -89,8 +104,9 @@ class Beginner:
         return await self._records.part_done(record, message.stage, message.part)
 
     async def _carry_out(
-        self, decision: protocol.Begin, record: object, delivery: Delivery, message: Message
+        self, decision: protocol.Begin, record: object, delivery: Delivery, message: Message, why_not: PermanentFailure
     ) -> Begun | None:
+        """`why_not`: the job's problem if the decision is to give it up."""
         parent = _traceparent(delivery)
         if isinstance(decision, Complete):
             log.info("delivery.dropped", extra=log_fields(message, why=decision.why))
@@ -103,7 +119,8 @@ class Beginner:
             case PassOnThenComplete():
                 await self._announcer.pass_on_again(record, message, parent)
             case GiveUp(deaths):
-                return self._given_up(record, delivery, message, deaths)
+                log.error("job.given_up", extra=log_fields(message, task=record.task, deaths=deaths))
+                return Begun(message, record, delivery.delivery_count, parent, given_up=why_not)
             case RunPart():
                 return Begun(message, record, delivery.delivery_count, parent)
             case Take(over):
@@ -122,13 +139,17 @@ class Beginner:
         log.info("job.taken", extra={**begun.log_fields(), "deliveries": delivery.delivery_count + 1})
         return begun
 
-    def _given_up(self, job: Job, delivery: Delivery, message: Message, deaths: int) -> Begun:
-        log.error("job.given_up", extra=log_fields(message, task=job.task, deaths=deaths))
-        failure = WorkerDied(
-            f"{deaths} deliveries of attempt {message.attempt} ended without an answer;"
-            f" attempt and deaths together may be at most {self._settings.max_attempts}"
-        )
-        return Begun(message, job, delivery.delivery_count, _traceparent(delivery), given_up=failure)
+
+def _too_often(delivery: Delivery, message: Message, settings: JobSettings) -> WorkerDied:
+    return WorkerDied(
+        f"{delivery.delivery_count} deliveries of attempt {message.attempt} ended without an answer;"
+        f" attempt and deaths together may be at most {settings.max_attempts}"
+    )
+
+
+def _parked(delivery: Delivery, message: Message) -> DeadLettered:
+    reason = delivery.dead_letter_reason or "no reason is given"
+    return DeadLettered(f"the message of attempt {message.attempt} was parked by the queue: {reason}", reason=reason)
 
 
 def _traceparent(delivery: Delivery) -> str:

@@ -1,15 +1,22 @@
-"""Take deliveries from one queue and run them. Each slot has its own connection: receive one, run it, settle it."""
+"""Take deliveries from one queue and run them. Each slot has its own connection: receive one, run it, settle it.
+
+Nothing is taken before every dependency has answered once, nor while one of them does not: a job would spend an attempt
+on what its queue keeps for it at no cost.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+from datetime import UTC, datetime
 
 from claimcheck.errors import QueueUnavailable
 from claimcheck.failures import RetryPolicy, backoff_s
+from claimcheck.health import Health
 from claimcheck.messaging import Queues, Receiver
 from claimcheck.tasks import QueueKind
+from services.worker.clock import ClockWatch
 from services.worker.drain import Drain
 from services.worker.runner import Runner
 
@@ -17,14 +24,25 @@ log = logging.getLogger(__name__)
 
 RECEIVE_S = 2.0  # A receive is not cancelled, or its message would stay leased; so a drain waits at most this long.
 RECONNECT = RetryPolicy(max_attempts=1, backoff_first_s=0.5, backoff_max_s=15.0)
+RESUME_S = 2.0  # After an outage the workers of a system come back within so many seconds, not in one moment.
 
 
 class Consumer:
     """Runs the deliveries of one queue in a number of slots."""
 
-    def __init__(self, *, kind: QueueKind, queues: Queues, runner: Runner, slots: int, drain: Drain) -> None:
-        self._kind, self._queues, self._runner = kind, queues, runner
-        self._slots, self._drain = slots, drain
+    def __init__(
+        self,
+        *,
+        kind: QueueKind,
+        queues: Queues,
+        runner: Runner,
+        slots: int,
+        drain: Drain,
+        health: Health,
+        clock: ClockWatch,
+    ) -> None:
+        self._kind, self._queues, self._runner, self._clock = kind, queues, runner, clock
+        self._slots, self._drain, self._health = slots, drain, health
 
     async def run(self) -> None:
         """Return when the worker has drained."""
@@ -34,6 +52,7 @@ class Consumer:
         receiver = self._queues.receiver(self._kind)
         failures = 0
         try:
+            await self._until_well()
             while not self._drain.begun:
                 try:
                     await self._next(receiver)
@@ -41,19 +60,26 @@ class Consumer:
                 except QueueUnavailable as error:
                     failures += 1
                     log.warning("queue.unavailable", extra={"detail": error.detail, "failures": failures})
-                    await self._pause(backoff_s(failures, policy=RECONNECT, jitter=random.random(), at_least_s=0.1))
+                    await self._drain.wait_begun_for(
+                        backoff_s(failures, policy=RECONNECT, jitter=random.random(), at_least_s=0.1)
+                    )
+                if not self._health.well:
+                    await self._until_well()
+                    await self._drain.wait_begun_for(RESUME_S * random.random())
         finally:
             await receiver.close()
+
+    async def _until_well(self) -> None:
+        """Wait until every dependency answers, but not through a drain."""
+        waits = {asyncio.create_task(self._health.wait_well()), asyncio.create_task(self._drain.wait_begun())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _next(self, receiver: Receiver) -> None:
         delivery = await receiver.receive(RECEIVE_S)
         if delivery is not None:
+            self._clock.note(delivery.leased_until, datetime.now(UTC))
             await self._runner.run(delivery, receiver)
-
-    async def _pause(self, pause_s: float) -> None:
-        """Wait, but not through a drain."""
-        try:
-            async with asyncio.timeout(pause_s):
-                await self._drain.wait_begun()
-        except TimeoutError:
-            return

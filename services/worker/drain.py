@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 PUT_BACK_S = 5.0  # Kept of the drain time for putting back what does not end: a write, a send, a complete.
@@ -35,6 +36,12 @@ class Drain:
     async def wait_begun(self) -> None:
         """Return when the drain begins."""
         await self._begun.wait()
+
+    async def wait_begun_for(self, limit_s: float) -> None:
+        """Wait so long, but not through a drain."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._begun.wait()
 
     async def wait_over(self) -> None:
         """Return when what still runs must be put back."""

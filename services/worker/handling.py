@@ -20,8 +20,11 @@ from services.worker.begin import Begun
 from services.worker.drain import Drain
 from services.worker.engines import Engines
 from services.worker.lease import Heartbeats, Lease, Overtaken
+from services.worker.patience import Patience
 from services.worker.scratch import RunFolder, Scratch
 from services.worker.stage import Handler, StageRun
+
+STORAGE_S = 60.0  # A storage that is away for less than that costs no attempt.
 
 Handlers = Mapping[tuple[str, str], Handler]
 
@@ -53,7 +56,7 @@ class Handling:
     ) -> None:
         self._handlers, self._records, self._blobs = handlers, records, blobs
         self._scratch, self._engines, self._drain = scratch, engines, drain
-        self._heartbeat_s = heartbeat_s
+        self._patience, self._heartbeat_s = Patience(drain), heartbeat_s
 
     async def run(self, begun: Begun, lease: Lease) -> dict[str, Any] | MoveOn | None:
         """What the handler returned; None if the worker drains and the handler would not end in time.
@@ -70,9 +73,12 @@ class Handling:
     def _stage_run(self, begun: Begun, folder: RunFolder, watch: _Watch) -> StageRun:
         job = begun.job
 
+        async def download(path: Path) -> None:
+            await folder.save(self._blobs.read(job.upload.blob), path, job.upload.size_bytes)
+
         async def fetch_upload(path: Path) -> None:
             try:
-                await folder.save(self._blobs.read(job.upload.blob), path, job.upload.size_bytes)
+                await self._patience.ask(lambda: download(path), limit_s=STORAGE_S)
             except BlobMissing as cause:
                 raise UploadMissing("the upload is no longer stored") from cause
 

@@ -113,7 +113,8 @@ class Lease:
         expires_at = self._renewed_at + self._settings.lease_s
         while True:
             try:
-                async with asyncio.timeout(max(0.0, expires_at - time.monotonic())):
+                # A connection that is half open never answers; the next try opens another.
+                async with asyncio.timeout(min(self._settings.lease_s / 4, expires_at - time.monotonic())):
                     return await self.renew()
             except (DependencyUnavailable, TimeoutError) as cause:
                 if time.monotonic() >= expires_at:

@@ -11,9 +11,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from claimcheck import settlements
 from claimcheck.errors import (
@@ -28,7 +26,7 @@ from claimcheck.errors import (
     UnexpectedError,
     WriteRefused,
 )
-from claimcheck.failures import RetryPolicy, backoff_s
+from claimcheck.failures import RetryBudget, RetryPolicy
 from claimcheck.messages import Message, decode
 from claimcheck.messaging import Delivery, Queues, Receiver
 from claimcheck.settings import JobSettings, QueueSettings
@@ -39,15 +37,13 @@ from services.worker.begin import Beginner, Begun, log_fields
 from services.worker.drain import Drain
 from services.worker.handling import Handling
 from services.worker.lease import Lease, Overtaken
+from services.worker.patience import Patience
 from services.worker.settle import Settler
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 PUT_ASIDE = timedelta(seconds=30)  # A rolling deploy brings workers that know the version or task within minutes.
 AGAIN_S = 0.2  # Two writers that refuse each other must not do so in step.
-PATIENCE = RetryPolicy(max_attempts=1, backoff_first_s=0.2, backoff_max_s=10.0)
 
 
 class Runner:
@@ -65,10 +61,11 @@ class Runner:
         settings: JobSettings,
         drain: Drain,
     ) -> None:
-        self._kind, self._queues, self._drain = kind, queues, drain
+        self._kind, self._queues, self._patience = kind, queues, Patience(drain)
         self._beginner, self._handling, self._settler = beginner, handling, settler
         self._lease_settings = lease_settings
         self._policy = RetryPolicy(settings.max_attempts, settings.backoff_first_s, settings.backoff_max_s)
+        self._budget = RetryBudget.full(settings.retry_budget)
 
     async def run(self, delivery: Delivery, receiver: Receiver) -> None:
         """Run a delivery to its settlement; never raises for what went wrong with it."""
@@ -84,7 +81,7 @@ class Runner:
         try:
             async with lease.kept():
                 if not fast:
-                    await self._patiently(lease.renew)
+                    await self._patience.ask(lease.renew)
                 await self._run(delivery, receiver, lease, fast=fast)
         except (Overtaken, WriteRefused) as refused:
             log.info("delivery.begins_again", extra={"why": str(refused)})
@@ -104,15 +101,15 @@ class Runner:
         except UndecodableMessage as error:
             log.error("message.undecodable", extra={"detail": error.detail})
             reason, why = error.slug, error.detail
-            await self._patiently(lambda: receiver.dead_letter(delivery, reason=reason, description=why))
+            await self._patience.ask(lambda: receiver.dead_letter(delivery, reason=reason, description=why))
             return
         except (NewerMessage, TaskNotInstalled) as error:
             log.warning("message.put_aside", extra={"detail": error.detail})
             await self._put_aside(delivery)
-        await self._patiently(lambda: receiver.complete(delivery))
+        await self._patience.ask(lambda: receiver.complete(delivery))
 
     async def _run_message(self, delivery: Delivery, message: Message, lease: Lease, *, fast: bool) -> None:
-        begun = await self._patiently(lambda: self._beginner.begin(delivery, message, fast=fast))
+        begun = await self._patience.ask(lambda: self._beginner.begin(delivery, message, fast=fast))
         if begun is None:
             return
         outcome = Failed(begun.given_up) if begun.given_up else await self._handle(begun, lease)
@@ -128,7 +125,7 @@ class Runner:
         message_id = f"{delivery.message_id[:100]}:{secrets.token_hex(4)}"
         due_at = datetime.now(UTC) + PUT_ASIDE
         parent = delivery.properties.get("traceparent", "")
-        await self._patiently(
+        await self._patience.ask(
             lambda: self._queues.send_copy(
                 self._kind, delivery.body, message_id=message_id, due_at=due_at, traceparent=parent
             )
@@ -159,20 +156,15 @@ class Runner:
             outcome,
             delivery_count=begun.delivery_count,
             policy=self._policy,
+            budget=self._budget,
             jitter=random.random(),
             now=datetime.now(UTC),
         )
-        await self._patiently(lambda: self._settler.settle(begun, settlement))
+        self._budget = self._noted(settlements.budget_after(self._budget, begun.message, settlement))
+        await self._patience.ask(lambda: self._settler.settle(begun, settlement))
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call while its dependency does not answer; the lease ends it if that takes too long."""
-        tries = 0
-        while True:
-            try:
-                return await call()
-            except DependencyUnavailable as error:
-                if self._drain.over:
-                    raise LeaseLost("the worker's time is over; the lease runs out by itself") from error
-                tries += 1
-                log.warning("dependency.retry", extra={"detail": error.detail, "tries": tries})
-                await asyncio.sleep(backoff_s(tries, policy=PATIENCE, jitter=random.random(), at_least_s=0.05))
+    def _noted(self, budget: RetryBudget) -> RetryBudget:
+        """Say when the budget has run out and when it allows retries again."""
+        if budget.allows != self._budget.allows:
+            log.warning("retries.allowed" if budget.allows else "retries.delayed", extra={"tokens": budget.tokens})
+        return budget

@@ -70,6 +70,7 @@ class RunFolder:
     def __init__(self, scratch: Scratch, within: Path) -> None:
         self._scratch, self._within = scratch, within
         self._path: Path | None = None
+        self._saved: set[Path] = set()
         self.reserved_bytes = 0
 
     def open(self) -> Path:
@@ -87,9 +88,11 @@ class RunFolder:
             shutil.rmtree(self._path, ignore_errors=True)
 
     async def save(self, chunks: AsyncIterable[bytes], path: Path, size_bytes: int) -> None:
-        """Write chunks of `size_bytes` in all to a file. Raises ScratchFull."""
-        self._scratch.reserve(size_bytes)
-        self.reserved_bytes += size_bytes
+        """Write chunks of `size_bytes` in all to a file; again, if it was tried before. Raises ScratchFull."""
+        if path not in self._saved:
+            self._scratch.reserve(size_bytes)
+            self.reserved_bytes += size_bytes
+            self._saved.add(path)
         try:
             with path.open("wb") as file:
                 async for chunk in chunks:

@@ -13,6 +13,7 @@ from claimcheck.records import Records
 from claimcheck.settings import Settings
 from claimcheck.tasks import QueueKind, catalogue
 from services.worker.begin import Beginner
+from services.worker.clock import ClockWatch
 from services.worker.consumer import Consumer
 from services.worker.drain import Drain
 from services.worker.engines import Engines
@@ -49,7 +50,15 @@ class Worker:
     async def run(self) -> None:
         """Work until the drain is over, then close everything."""
         slots = self._settings.worker.slots
-        consumer = Consumer(kind=self._kind, queues=self.queues, runner=self.runner(), slots=slots, drain=self.drain)
+        consumer = Consumer(
+            kind=self._kind,
+            queues=self.queues,
+            runner=self.runner(),
+            slots=slots,
+            drain=self.drain,
+            health=self.health,
+            clock=ClockWatch(self._settings.queue.lease_s),
+        )
         log.info("worker.started", extra={"role": self._kind, "slots": slots})
         try:
             async with self.health.watching():

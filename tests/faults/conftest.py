@@ -63,7 +63,9 @@ class Scene:
 class RunScene(Protocol):
     """`with run_scene(workers=2, env={...}) as scene:`"""
 
-    def __call__(self, *, workers: int = 1, env: Mapping[str, str] | None = None) -> AbstractContextManager[Scene]:
+    def __call__(
+        self, *, workers: int = 1, keepers: int = 0, env: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Scene]:
         """A system that is ready inside and gone after."""
 
 
@@ -72,11 +74,11 @@ def run_scene(run_system: RunSystem, services: Services, name_stock: NameStock) 
     """Run a system with its client and stores."""
 
     @contextlib.contextmanager
-    def run(*, workers: int = 1, env: Mapping[str, str] | None = None) -> Iterator[Scene]:
+    def run(*, workers: int = 1, keepers: int = 0, env: Mapping[str, str] | None = None) -> Iterator[Scene]:
         names = name_stock.take()
         quick = {"CLAIMCHECK_JOB__BACKOFF_FIRST_S": "1", "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": "2"}
         with (
-            run_system(workers=workers, names=names, env={**quick, **(env or {})}) as system,
+            run_system(workers=workers, keepers=keepers, names=names, env={**quick, **(env or {})}) as system,
             Client(system.process_url, system.status_url) as client,
         ):
             yield Scene(system, client, Stores(services, names), services)

@@ -85,3 +85,55 @@ async def test_check_that_raises_anything_is_logged_once_and_asked_again(caplog:
     ]
     assert [vars(record).get("detail") for record in caplog.records] == [None, "ValueError", None]
     assert caplog.records[0].exc_info
+
+
+async def test_another_cause_is_told_anew_and_the_same_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    queue = Dependency(QueueUnavailable("nobody listens"))
+    watched = Health({"queue": queue.check})
+    with caplog.at_level(logging.INFO, logger=health.__name__):
+        async with watched.watching():
+            await queue.until_noted()
+            await queue.until_noted()
+            queue.fails = QueueUnavailable("the key is refused")
+            await queue.until_noted()
+    details = [vars(record).get("detail") for record in caplog.records]
+    assert details == ["nobody listens", "the key is refused"]
+
+
+async def test_program_is_well_while_every_dependency_answers() -> None:
+    records, queue = Dependency(), Dependency(QueueUnavailable("gone"))
+    watched = Health({"records": records.check, "queue": queue.check})
+    async with watched.watching():
+        await records.until_noted()
+        assert not watched.well
+        queue.fails = None
+        async with asyncio.timeout(DEADLINE_S):
+            await watched.wait_well()
+        records.fails = QueueUnavailable("gone")
+        await records.until_noted()
+        assert not watched.well
+        records.fails = None
+        async with asyncio.timeout(DEADLINE_S):
+            await watched.wait_well()
+
+
+async def test_check_that_never_returns_counts_as_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_S", 0.05)
+    hangs = asyncio.Event()
+
+    async def check() -> None:
+        if hangs.is_set():
+            await asyncio.Event().wait()
+
+    watched = Health({"storage": check})
+    async with watched.watching():
+        async with asyncio.timeout(DEADLINE_S):
+            await watched.wait_well()
+        hangs.set()
+        async with asyncio.timeout(DEADLINE_S):
+            while watched.well:  # noqa: ASYNC110 - nothing announces that it is no longer
+                await asyncio.sleep(0.01)
+        assert watched.answer() == ready("storage")
+        hangs.clear()
+        async with asyncio.timeout(DEADLINE_S):
+            await watched.wait_well()

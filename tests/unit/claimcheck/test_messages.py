@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claimcheck.errors import MessageRejected, NewerMessage, UndecodableMessage
-from claimcheck.messages import MAX_BODY_BYTES, Message, decode
+from claimcheck.messages import MAX_BODY_BYTES, Message, decode, job_of
 from tests.unit.claimcheck.samples import EPOCH, JOB_ID, message
 
 
@@ -83,3 +83,18 @@ def test_body_carries_references_only() -> None:
     assert set(json.loads(Message.encode(message()))) == {
         "v", "tenant", "job_id", "epoch", "stage", "part", "attempt", "turn"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sent", "owner"),
+    [
+        pytest.param(body(), ("default", JOB_ID), id="ours"),
+        pytest.param(body(v=9, epoch=["another", "shape"]), ("default", JOB_ID), id="of a newer release"),
+        pytest.param(body(job_id="../../etc"), None, id="an id that is none"),
+        pytest.param(body(tenant="-" * 41), None, id="a tenant that is none"),
+        pytest.param(b"[1]", None, id="another kind of JSON"),
+        pytest.param(b"\xff{", None, id="no JSON"),
+    ],
+)
+def test_job_of_a_message_is_told_in_every_version(sent: bytes, owner: tuple[str, str] | None) -> None:
+    assert job_of(sent) == owner

@@ -126,6 +126,56 @@ def test_part_over_the_limit_is_given_up() -> None:
     assert begin(part_job(), part_message(), delivery_count=5) == GiveUp(5)
 
 
+def judge(record: Job | Tombstone | None, parked: Message, **letter: Any) -> protocol.Begin:
+    facts: dict[str, Any] = {"sequence_number": "7", "delivery_count": 10, "part_done": False}
+    return protocol.judge_letter(record, parked, **{**facts, **letter})
+
+
+@pytest.mark.parametrize(
+    ("record", "verdict"),
+    [
+        pytest.param(None, Complete("no record"), id="no record"),
+        pytest.param(tombstone(job(), job().created_at), Complete("erased"), id="erased"),
+        pytest.param(job(status=Status.FAILED), Complete("already failed"), id="ended"),
+        pytest.param(job(epoch=OTHER_EPOCH), AnnounceThenComplete("another epoch"), id="rescued since"),
+        pytest.param(job(stage="split"), AnnounceThenComplete("an earlier stage"), id="moved on since"),
+        pytest.param(job(attempt=2), AnnounceThenComplete("a lower attempt"), id="retried since"),
+        pytest.param(job(turn=1), AnnounceThenComplete("a lower turn"), id="handed back since"),
+        pytest.param(
+            job(status=Status.RUNNING, run=run("8")),
+            Complete("a copy of the message that is being run"),
+            id="another message is being run",
+        ),
+        pytest.param(job(status=Status.RUNNING, run=run("7")), GiveUp(10), id="its runner died with it"),
+        pytest.param(job(status=Status.RUNNING), GiveUp(10), id="nobody has begun the stage"),
+        pytest.param(job(), GiveUp(10), id="the job waits for it"),
+    ],
+)
+def test_letter_gives_up_only_a_job_that_waits_for_it(record: Job | Tombstone | None, verdict: protocol.Begin) -> None:
+    assert judge(record, message()) == verdict
+
+
+@pytest.mark.parametrize("delivery_count", [0, 1, 10])
+def test_letter_is_never_run_however_seldom_it_was_delivered(delivery_count: int) -> None:
+    assert judge(job(), message(), delivery_count=delivery_count) == GiveUp(delivery_count)
+    assert judge(part_job(), part_message(), delivery_count=delivery_count) == GiveUp(delivery_count)
+
+
+@pytest.mark.parametrize(
+    ("record", "done", "verdict"),
+    [
+        pytest.param(part_job(), True, PassOnThenComplete(), id="done: whoever did it may not have passed on"),
+        pytest.param(part_job(epoch=OTHER_EPOCH), False, AnnounceThenComplete("another epoch"), id="rescued since"),
+        pytest.param(job(stage="assemble"), False, AnnounceThenComplete("another stage"), id="moved on since"),
+        pytest.param(part_job(), False, GiveUp(10), id="the stage waits for it"),
+    ],
+)
+def test_letter_of_a_part_is_stale_only_by_epoch_or_stage(record: Job, done: bool, verdict: protocol.Begin) -> None:
+    # A retry of a part is in its message alone.
+    for attempt in (1, 3):
+        assert judge(record, part_message(attempt=attempt), part_done=done) == verdict
+
+
 def test_whole_job_stage_announces_its_one_message() -> None:
     record = job(stage="assemble", attempt=3, turn=2)
     expected = message(stage="assemble", attempt=3, turn=2)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from claimcheck import settlements
 from claimcheck.errors import DependencyFailure, MediaUnreadable, WorkerDied
-from claimcheck.failures import RetryPolicy
+from claimcheck.failures import RetryBudget, RetryPolicy
 from claimcheck.messages import Message
 from claimcheck.pipeline import MoveOn
 from claimcheck.settlements import Advance, Failed, FailJob, FinishPart, NotRun, Outcome, PutBack, Returned, Succeed
@@ -59,7 +60,7 @@ def test_part_that_moves_on_is_a_bug_that_is_retried() -> None:
 
 def test_retryable_failure_puts_back_the_next_attempt_with_a_due_time() -> None:
     settlement = decide(WHOLE, Failed(DependencyFailure("busy")))
-    assert settlement == PutBack(message(attempt=3, turn=0), NOW + timedelta(seconds=2.0))
+    assert settlement == PutBack(message(attempt=3, turn=0), NOW + timedelta(seconds=2.0), from_budget=True)
 
 
 def test_drain_puts_back_the_same_attempt_at_once_with_the_next_turn() -> None:
@@ -91,3 +92,24 @@ def test_permanent_failure_of_a_part_skips_it_with_a_warning() -> None:
 def test_given_up_job_fails_and_given_up_part_is_skipped() -> None:
     assert isinstance(decide(WHOLE, Failed(WorkerDied("5 deaths"))), FailJob)
     assert isinstance(decide(PART, Failed(WorkerDied("5 deaths"))), FinishPart)
+
+
+@pytest.mark.parametrize(
+    ("settlement", "delivered", "tokens"),
+    [
+        (PutBack(WHOLE, NOW, from_budget=True), WHOLE, 10),
+        (PutBack(WHOLE, NOW), WHOLE, 15),
+        (PutBack(WHOLE), WHOLE, 15),
+        (FailJob({}), WHOLE, 15),
+        (FinishPart(warning={}), PART, 15),
+        (Succeed({}), WHOLE, 20),
+        (Succeed({}), message(attempt=1), 16),
+        (Advance("speech", 3), message(attempt=1), 16),
+        (FinishPart(result={}), PART, 20),
+    ],
+)
+def test_retries_cost_the_budget_and_successes_give_back(
+    settlement: settlements.Settlement, delivered: Message, tokens: int
+) -> None:
+    budget = RetryBudget(15, 50)
+    assert settlements.budget_after(budget, delivered, settlement).tokens == tokens

@@ -28,6 +28,10 @@ EVERY_WRITE = [
     writes.fail_as_read(job(_etag='"1"'), END, 60, NOW),
     writes.touch(NOW),
     writes.postpone(NOW, NOW),
+    writes.cancel(60, NOW),
+    writes.exceed_deadline(END, 60, NOW),
+    writes.touch_as_read(job(_etag='"1"'), NOW),
+    writes.rescue(job(_etag='"1"'), "ffffffff", NOW, fan_out=False),
 ]
 
 
@@ -85,3 +89,19 @@ def test_due_time_is_only_ever_raised() -> None:
 def test_terminal_write_sets_the_items_time_to_live() -> None:
     changed: dict[str, Any] = dict(writes.end_by_runner(OWNER, Status.SUCCEEDED, END, 77, NOW).changes)
     assert (changed["ttl"], changed["run"]) == (77, None)
+
+
+@pytest.mark.parametrize(("fan_out", "status"), [(False, Status.QUEUED), (True, Status.RUNNING)])
+def test_rescue_changes_the_epoch_and_takes_the_job_from_its_runner(fan_out: bool, status: Status) -> None:
+    judged = job(_etag='"1"', status=Status.RUNNING, attempt=3, turn=2, run=run())
+    write = writes.rescue(judged, "ffffffff", NOW, fan_out=fan_out)
+    assert write.etag == '"1"'
+    changed = {"status": status, "epoch": "ffffffff", "turn": 0, "run": None, "moved_at": timestamp(NOW)}
+    assert write.changes == changed  # so the attempt stays: a rescue is nobody's failure
+
+
+def test_deadline_ends_only_a_job_that_has_not_ended_and_whose_deadline_it_is() -> None:
+    write = writes.exceed_deadline(END, 77, NOW)
+    assert write.condition == f"{writes.OUTSIDER} AND c.deadline_at < '{timestamp(NOW)}'"
+    changed: dict[str, Any] = dict(write.changes)
+    assert (changed["status"], changed["ttl"], changed["run"]) == (Status.FAILED, 77, None)
