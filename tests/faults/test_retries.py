@@ -20,6 +20,7 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
     env = {
         "CLAIMCHECK_JOB__MAX_ATTEMPTS": "2",
         "CLAIMCHECK_JOB__BACKOFF_FIRST_S": "2",
+        "CLAIMCHECK_JOB__BACKOFF_MAX_S": "2",
         "CLAIMCHECK_WORKER__SCRATCH_MAX_BYTES": str(SCRATCH_BYTES),
     }
     with run_scene(env=env) as scene:

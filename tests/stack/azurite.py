@@ -38,7 +38,7 @@ class AzuriteProcess:
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
-            until(self._listens, "Azurite listens", deadline_s=20)
+            until(self._listens, "Azurite listens", deadline_s=60)
         except BaseException:
             self.stop()
             raise
@@ -58,7 +58,7 @@ class AzuriteProcess:
         self._process.terminate()
         self._process.send_signal(signal.SIGCONT)
         try:
-            self._process.wait(timeout=15)
+            self._process.wait(timeout=40)  # It waits for connections that stand idle, which clients end after 15 s.
         finally:
             self._process.kill()
             self._process.wait()

@@ -96,7 +96,7 @@ class Stores:
     def counts(self) -> dict[str, Any]:
         """What the queue holds: `active`, `locked`, `scheduled`, `dead_lettered`, ..."""
         address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/queues"
-        counts: dict[str, Any] = httpx.get(address).json()[self.queue]
+        counts: dict[str, Any] = httpx.get(address, verify=False).json()[self.queue]
         return counts
 
     def until_empty(self, *, deadline_s: float = 10.0) -> None:
@@ -142,6 +142,13 @@ class Stores:
     def queue_fault(self, **fault: Any) -> Iterator[None]:
         """Arm a fault of Service Bus for requests to this queue only, for as long as the context lasts."""
         with _armed(self.services.service_bus, "admin", {**fault, "match": {"entity": self.queue}}):
+            yield
+
+    @contextlib.contextmanager
+    def tokens_refused(self) -> Iterator[None]:
+        """Let Service Bus refuse every key and every identity, whatever the queue, for as long as the context lasts."""
+        fault = {"kind": "put-token", "action": "fail", "error": "amqp:unauthorized-access", "times": 1_000_000}
+        with _armed(self.services.service_bus, "admin", fault):
             yield
 
     def _container(self) -> ContainerClient:
