@@ -71,6 +71,8 @@ class JobView(BaseModel):
     task: str
     options: dict[str, Any]
     file: FileView
+    retry_of: str | None = None
+    """The job that an operator has replayed as this one."""
     attempt: int
     progress: float | None = None
     """Share that is done, 0 to 1; up to a minute old."""
@@ -121,6 +123,7 @@ def view(
         task=job.task,
         options=job.options,
         file=FileView(**job.upload.model_dump(include=set(FileView.model_fields))),
+        retry_of=job.retry_of,
         attempt=job.attempt,
         progress=job.run.progress if job.run else None,
         created_at=job.created_at,

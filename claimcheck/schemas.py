@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from claimcheck import dead_letters, job, listing, messages, representation
+from claimcheck import dead_letters, job, listing, messages, operator_views, representation
 from claimcheck.transcript import TranscribeOptions, Transcript
 
 
@@ -43,6 +43,30 @@ SCHEMAS = (
     Schema("Message", messages.VERSION, "Service Bus, body of every message", messages.Message),
     Schema("Job over HTTP", representation.VERSION, "both APIs, a job in an answer", representation.JobView),
     Schema("Jobs over HTTP", representation.VERSION, "status API, `GET /v1/jobs`", listing.JobListView),
+    Schema(
+        "Dead letters over HTTP",
+        representation.VERSION,
+        "process API, `GET /v1/operator/dead-letters`",
+        operator_views.LetterListView,
+    ),
+    Schema(
+        "A dead letter over HTTP",
+        representation.VERSION,
+        "process API, `GET /v1/operator/dead-letters/{id}`",
+        operator_views.LetterDetailView,
+    ),
+    Schema(
+        "What became of dead letters",
+        representation.VERSION,
+        "process API, `POST /v1/operator/dead-letters/replay` and `/discard`",
+        operator_views.OutcomesView,
+    ),
+    Schema(
+        "Stuck jobs over HTTP",
+        representation.VERSION,
+        "process API, `GET /v1/operator/jobs/stuck`",
+        operator_views.StuckJobsView,
+    ),
     Schema("Options of `transcribe`", 1, "both APIs, `options`", TranscribeOptions),
     Schema("Result of `transcribe`", 1, "both APIs, `result`; the result item or its blob", Transcript),
 )

@@ -14,6 +14,7 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from claimcheck.blobs.calls import call, put
+from claimcheck.blobs.copying import copy
 from claimcheck.blobs.listing import Page, list_pages
 from claimcheck.blobs.writing import Ahead, BlobWriter, Limits, Written
 from claimcheck.errors import BlobMissing
@@ -58,6 +59,19 @@ class Blobs:
             except StopAsyncIteration:
                 return
             yield chunk
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is such a blob. Raises BlobsUnavailable."""
+        try:
+            async with call(self._timeout_s):
+                await self._blob(name).get_blob_properties()
+        except BlobMissing:
+            return False
+        return True
+
+    async def copy(self, name: str, to: str) -> None:
+        """Copy a blob to a name of the same container. Raises BlobMissing, BlobsUnavailable; it may then be there."""
+        await copy(self._blob(name), self._blob(to), timeout_s=self._timeout_s, wait_s=self._block_timeout_s)
 
     async def delete(self, name: str) -> None:
         """Delete a blob; one that is not there is fine. Raises BlobsUnavailable."""

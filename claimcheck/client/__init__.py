@@ -38,11 +38,14 @@ from claimcheck.client.errors import (
     WaitTimedOut,
 )
 from claimcheck.client.files import UploadProgress
+from claimcheck.client.operating import AsyncOperator, Operator
+from claimcheck.client.operator_flows import LetterFilter
 from claimcheck.client.retrying import OnRetry, Retry, Retrying
 from claimcheck.job import Status
 
 __all__ = [
     "AsyncClient",
+    "AsyncOperator",
     "Client",
     "ClientError",
     "Conflict",
@@ -53,9 +56,11 @@ __all__ = [
     "JobNotEnded",
     "JobView",
     "KeyRefused",
+    "LetterFilter",
     "NoResult",
     "NotFound",
     "OnRetry",
+    "Operator",
     "Problem",
     "ProblemError",
     "Refused",

@@ -86,6 +86,12 @@ def page(reply: Reply) -> Page:
     return _read(Page, reply)
 
 
+def view(model: type[Model], reply: Reply) -> Model:
+    """What an operator is shown. Raises ProblemError, UnexpectedAnswer."""
+    refuse(reply)
+    return _read(model, reply)
+
+
 def result(reply: Reply) -> bytes:
     """The result's bytes. Raises NoResult, ProblemError, UnexpectedAnswer."""
     if reply.status == 202:

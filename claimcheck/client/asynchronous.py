@@ -19,6 +19,8 @@ from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
 from claimcheck.client.flows import Flows, OnJob, list_params
+from claimcheck.client.operating import AsyncOperator
+from claimcheck.client.operator_flows import OperatorFlows
 from claimcheck.client.retrying import OnRetry, Retry
 
 T = TypeVar("T")
@@ -125,6 +127,11 @@ class AsyncClient:
         """As `Client.erase`."""
         await self._run(self._flows.erase(job_id))
 
+    @property
+    def operator(self) -> AsyncOperator:
+        """As `Client.operator`."""
+        return AsyncOperator(OperatorFlows(self._flows), self._run)
+
     async def _run(self, flow: Flow[T]) -> T:
         try:
             request = next(flow)
@@ -138,7 +145,7 @@ class AsyncClient:
         if request.after_s:
             await asyncio.sleep(request.after_s)
         early = EarlyAnswer()
-        content = _watched(request.file, early) if request.file else None
+        content = _watched(request.file, early) if request.file else request.body
         try:
             async with self._apis[request.api].stream(
                 **sent_as(request), content=content, extensions={"trace": early.atrace}

@@ -18,6 +18,8 @@ from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
 from claimcheck.client.flows import Flows, OnJob, list_params
+from claimcheck.client.operating import Operator
+from claimcheck.client.operator_flows import OperatorFlows
 from claimcheck.client.retrying import OnRetry, Retry
 
 T = TypeVar("T")
@@ -147,6 +149,11 @@ class Client:
         """Cancel the job and erase it: upload, parts, results and record. Raises NotFound."""
         self._run(self._flows.erase(job_id))
 
+    @property
+    def operator(self) -> Operator:
+        """Dead letters and stuck jobs; needs an operator's key."""
+        return Operator(OperatorFlows(self._flows), self._run)
+
     def _run(self, flow: Flow[T]) -> T:
         try:
             request = next(flow)
@@ -160,7 +167,7 @@ class Client:
         if request.after_s:
             time.sleep(request.after_s)
         early = EarlyAnswer()
-        content = _watched(request.file, early) if request.file else None
+        content = _watched(request.file, early) if request.file else request.body
         try:
             with self._apis[request.api].stream(
                 **sent_as(request), content=content, extensions={"trace": early.trace}

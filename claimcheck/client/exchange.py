@@ -28,7 +28,9 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     file: Upload | None = None
-    """The body."""
+    """The body, if it is a file."""
+    body: bytes | None = None
+    """The body, if it is none."""
     to: Path | None = None
     """Where the body of a 200 goes instead of into the outcome."""
     answer_s: float = ANSWER_S

@@ -58,15 +58,15 @@ class Flows:
             headers=_file_headers(file, media_type, secrets.token_hex(16) if key is None else key),
             file=file,
         )
-        return answers.job((yield from self._ask(request)))
+        return answers.job((yield from self.ask(request)))
 
     def job(self, job_id: str) -> Flow[JobView]:
         """The job as it is now."""
-        return answers.job((yield from self._ask(Request("status", "GET", _path(job_id)))))
+        return answers.job((yield from self.ask(Request("status", "GET", _path(job_id)))))
 
     def page(self, params: Mapping[str, str]) -> Flow[Page]:
         """A page of jobs."""
-        return answers.page((yield from self._ask(Request("status", "GET", "/v1/jobs", params=params))))
+        return answers.page((yield from self.ask(Request("status", "GET", "/v1/jobs", params=params))))
 
     def wait(self, job_id: str, *, timeout_s: float | None, on_progress: OnJob | None) -> Flow[JobView]:
         """Poll until the job has ended.
@@ -78,7 +78,7 @@ class Flows:
         request, seen, retry = Request("status", "GET", _path(job_id)), None, self.retry
         while True:
             asked_at = self.clock() + request.after_s
-            reply = yield from self._ask(request, retry=retry, ends_at=ends_at)
+            reply = yield from self.ask(request, retry=retry, ends_at=ends_at)
             if seen is None or reply.status != 304:
                 seen = answers.job(reply)
                 if on_progress:
@@ -94,17 +94,17 @@ class Flows:
     def result(self, job_id: str, form: str, to: Path | None = None) -> Flow[bytes]:
         """The result in a format; empty if it went `to` a file."""
         request = Request("status", "GET", f"{_path(job_id)}/result", params={"format": form}, to=to)
-        return answers.result((yield from self._ask(request)))
+        return answers.result((yield from self.ask(request)))
 
     def cancel(self, job_id: str) -> Flow[JobView]:
         """Stop the job."""
-        return answers.job((yield from self._ask(Request("process", "POST", f"{_path(job_id)}/cancel"))))
+        return answers.job((yield from self.ask(Request("process", "POST", f"{_path(job_id)}/cancel"))))
 
     def erase(self, job_id: str) -> Flow[None]:
         """Erase the job."""
-        answers.refuse((yield from self._ask(Request("process", "DELETE", _path(job_id)))))
+        answers.refuse((yield from self.ask(Request("process", "DELETE", _path(job_id)))))
 
-    def _ask(self, request: Request, *, retry: Retry | None = None, ends_at: float = math.inf) -> Flow[Reply]:
+    def ask(self, request: Request, *, retry: Retry | None = None, ends_at: float = math.inf) -> Flow[Reply]:
         """Send a request until its outcome stands. Raises ServerUnreachable if there was no answer."""
         retry, failing_since = retry or self.retry, None
         for attempt in itertools.count(1):

@@ -8,12 +8,16 @@ import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TextIO
+from typing import Literal, TextIO
+
+from pydantic import SecretStr
 
 from claimcheck.client import Client, ClientError, Retry, ServerUnreachable, Unavailable
 from claimcheck.settings import ClientSettings
 
 PATIENCE = Retry(total_s=8.0)  # A person is looking on, and can type the command again.
+
+Key = Literal["key", "operator_key"]
 
 
 class Exit(IntEnum):
@@ -32,10 +36,10 @@ class Exit(IntEnum):
     """Whoever read the output went away, as shells report it."""
 
 
-def calling(chosen: argparse.Namespace, do: Callable[[Client], Exit]) -> Exit:
+def calling(chosen: argparse.Namespace, do: Callable[[Client], Exit], *, key: Key = "key") -> Exit:
     """Call `do` with a client; the exit status. What it raises becomes one line on standard error."""
     try:
-        with client_for(chosen) as client:
+        with client_for(chosen, key=key) as client:
             return do(client)
     except BrokenPipeError:
         # The interpreter flushes standard output once more at its end, and would complain.
@@ -45,13 +49,14 @@ def calling(chosen: argparse.Namespace, do: Callable[[Client], Exit]) -> Exit:
         return failed(error)
 
 
-def client_for(chosen: argparse.Namespace) -> Client:
-    """The client that the flags, else the settings, describe. Raises ValueError."""
+def client_for(chosen: argparse.Namespace, *, key: Key = "key") -> Client:
+    """The client that the flags, else the settings, describe. `key`: which setting has its key. Raises ValueError."""
     settings = ClientSettings()
+    secret: SecretStr | None = getattr(settings, key)
     return Client(
         chosen.process_url or settings.process_url,
         chosen.status_url or settings.status_url,
-        key=settings.key.get_secret_value() if settings.key else None,
+        key=secret.get_secret_value() if secret else None,
         retry=PATIENCE,
         on_retry=lambda again: say(f"{again.reason}; trying again in {again.rest_s:.1f} s"),
     )

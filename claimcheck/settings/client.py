@@ -17,3 +17,5 @@ class ClientSettings(BaseSettings):
     """The status API: where jobs are asked for."""
     key: SecretStr | None = None
     """API key, where the installation asks for one."""
+    operator_key: SecretStr | None = None
+    """Operator's key, for `claimcheck dead-letters` and `claimcheck jobs stuck`."""

@@ -31,3 +31,6 @@ class LocalSettings(BaseSettings):
     """Seconds until everything must be ready. Too low fails on a slow disk, where a first start reads 1 GB."""
     drain_s: float = Field(default=28.0, gt=0)
     """Seconds that APIs and workers get to end by themselves: a little more than a worker's own drain."""
+    duplicate_detection: bool = True
+    """Whether the queues drop a message whose id they have seen in the last 10 minutes, as those on Azure do. False
+    shows that nothing relies on it. How long their locks are is `queue.lease_s`."""

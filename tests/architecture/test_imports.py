@@ -23,6 +23,7 @@ PURE = {
     *(f"claimcheck.{name}" for name in ("errors", "transcript", "writes", "settlements", "languages", "tasks")),
     *(f"claimcheck.{name}" for name in ("listing", "preferences", "idempotency")),
     *(f"claimcheck.{name}" for name in ("sweeping", "rescuing", "dead_letters")),
+    *(f"claimcheck.{name}" for name in ("replaying", "operator_queries", "operator_views")),
 }
 IMPURE = (
     *("azure", "fastapi", "starlette", "uvicorn", "aiohttp", "httpx", "psutil"),
@@ -32,7 +33,7 @@ IMPURE = (
 
 SDK_IMPORTERS = {
     "azure.storage": {
-        *(f"claimcheck/blobs/{name}.py" for name in ("__init__", "calls", "listing", "writing")),
+        *(f"claimcheck/blobs/{name}.py" for name in ("__init__", "calls", "copying", "listing", "writing")),
         "claimcheck/commands/up/provision.py",
     },
     "azure.servicebus": {

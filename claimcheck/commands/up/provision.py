@@ -20,12 +20,14 @@ NO_DEFAULT_TTL = -1  # TTL is on, and each item says its own
 PARTITION_KEY = ("/tenant", "/job_id")
 # What a tenant's list of jobs is ordered by, which Cosmos DB refuses without this index.
 NEWEST_FIRST = [{"path": path, "order": "descending"} for path in ("/tenant", "/created_at", "/job_id")]
+# The same for dead letters; no other item has both.
+NEWEST_LETTERS_FIRST = [{"path": path, "order": "descending"} for path in ("/stored_at", "/id")]
 INDEXING: dict[str, Any] = {
     "indexingMode": "consistent",
     "automatic": True,
     "includedPaths": [{"path": "/*"}],
     "excludedPaths": [{"path": '/"_etag"/?'}, {"path": "/result/*"}, {"path": "/options/*"}],
-    "compositeIndexes": [NEWEST_FIRST],
+    "compositeIndexes": [NEWEST_FIRST, NEWEST_LETTERS_FIRST],
 }
 
 

@@ -74,6 +74,22 @@ class CommandLine:
             output, _ = process.communicate(timeout=LIMIT_S)
         return process.returncode, output.decode(), shown.decode()
 
+    def show_on_terminal(self, *arguments: str | Path) -> tuple[int, str]:
+        """Run one with a terminal for all its output; its exit status, and what the terminal got."""
+        terminal, end = pty.openpty()
+        with subprocess.Popen(
+            self._command(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=end,
+            stderr=end,
+            cwd=self.folder,
+            env=self._environment({"TERM": "xterm", "COLUMNS": "120"}),
+        ) as process:
+            os.close(end)
+            shown = _until_hung_up(terminal)
+            process.wait(timeout=LIMIT_S)
+        return process.returncode, shown.decode()
+
     def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
         return [sys.executable, "-m", "claimcheck.commands", *map(str, arguments)]
 

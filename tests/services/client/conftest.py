@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from claimcheck.client import AsyncClient, Client, Retry
+from claimcheck.blobs import Blobs
+from claimcheck.client import AsyncClient, AsyncOperator, Client, Retry
+from claimcheck.job import Status
+from claimcheck.records import Records
 from claimcheck.web.access import key_hash
 from tests.conftest import RunSystem
 from tests.services.client.command_line import CommandLine, InProcess
+from tests.services.operators.conftest import Office, newest_first
 from tests.stack.components import sample
 from tests.stack.names import NameStock
 from tests.stack.services import Services
@@ -23,9 +28,31 @@ from tests.stack.stores import Stores
 from tests.stack.system import System
 
 LIMIT_BYTES = 2 * 1024 * 1024
-KEY, OTHERS_KEY = secrets.token_hex(16), secrets.token_hex(16)
+KEY, OTHERS_KEY, OPERATOR_KEY = secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16)
 ATTEMPTS = 4
 QUICK = Retry(attempts=ATTEMPTS, first_s=0.05, longest_s=0.2, total_s=30.0)
+
+
+class AwaitedOperator:
+    """The same for what an operator's key opens; what comes one by one is collected."""
+
+    def __init__(self, operator: AsyncOperator, runner: asyncio.Runner) -> None:
+        self._operator, self._runner = operator, runner
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._operator, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            called = method(*given, **named)
+            if not isinstance(called, AsyncIterator):
+                return self._runner.run(called)
+
+            async def collected() -> list[Any]:
+                return [one async for one in called]
+
+            return iter(self._runner.run(collected()))
+
+        return call
 
 
 class Awaited:
@@ -41,6 +68,11 @@ class Awaited:
             return [job async for job in self._client.jobs(**query)]
 
         return iter(self._runner.run(listed()))
+
+    @property
+    def operator(self) -> AwaitedOperator:
+        """The same for operators."""
+        return AwaitedOperator(self._client.operator, self._runner)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
@@ -62,6 +94,7 @@ def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
     """Both APIs and a worker; no test ends one of them."""
     env = {
         "CLAIMCHECK_WEB__KEYS": f'{{"{key_hash(KEY)}": "ours", "{key_hash(OTHERS_KEY)}": "theirs"}}',
+        "CLAIMCHECK_WEB__OPERATOR_KEYS": f'["{key_hash(OPERATOR_KEY)}"]',
         "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
         "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
         "CLAIMCHECK_WORKER__SLOTS": "4",
@@ -117,6 +150,7 @@ def command_line(running: System, tmp_path: Path) -> CommandLine:
         "CLAIMCHECK_CLIENT__PROCESS_URL": running.process_url,
         "CLAIMCHECK_CLIENT__STATUS_URL": running.status_url,
         "CLAIMCHECK_CLIENT__KEY": KEY,
+        "CLAIMCHECK_CLIENT__OPERATOR_KEY": OPERATOR_KEY,
     }
     return CommandLine(tmp_path, variables)
 
@@ -140,3 +174,34 @@ def upload(tmp_path: Path) -> Path:
     path = tmp_path / "upload.txt"
     path.write_text("content")
     return path
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Writes dead letters, with jobs of the tenant `ours` that they are of."""
+
+    services: Services
+    stores: Stores
+
+    def keep(self, count: int, reason: str, *, status: Status = Status.FAILED) -> list[str]:
+        """Their ids, newest first."""
+
+        async def kept() -> list[str]:
+            settings = self.services.settings(self.stores.names)
+            records, blobs = Records(settings.records, timeout_s=10), Blobs(settings.blobs, timeout_s=10)
+            office = Office(records, blobs, self.stores, httpx.Client())
+            try:
+                jobs = [await office.job(tenant="ours", status=status) for _ in range(count)]
+                return newest_first([await office.letter(job, reason=reason) for job in jobs])
+            finally:
+                for opened in (records, blobs):
+                    await opened.close()
+                office.api.close()
+
+        return asyncio.run(kept())
+
+
+@pytest.fixture
+def letters(running: System, services: Services, stores: Stores) -> Letters:
+    """Of the running system."""
+    return Letters(services, stores)

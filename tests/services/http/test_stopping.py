@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.conftest import RunSystem
 from tests.stack.client import Client
-from tests.stack.system import System
+from tests.stack.system import Running, System
 from tests.stack.waiting import until
 from tests.stack.wire import Said, Wire
 
@@ -43,7 +42,7 @@ def hasty(run_system: RunSystem) -> Iterator[System]:
         yield system
 
 
-def terminate(system: System, name: str) -> subprocess.Popen[bytes]:
+def terminate(system: System, name: str) -> Running:
     """Send SIGTERM; the process, which is about to end."""
     process = system.programs[name].process
     assert process is not None
