@@ -1,6 +1,7 @@
 """Misbehave on request: one generic hook for every test that needs a failing dependency.
 
-A fault reads "the n-th request of kind k: delay | fail as s | commit, then fail | kill process p before | after".
+A fault reads "the n-th request of kind k: delay | fail as s | commit, then fail | kill process p before | after |
+instead of carrying it out".
 The emulators ask `Faults.hit` once per request and run the fault's two halves around their commit. Faults are set over
 HTTP (`POST /_emulator/faults`), never by configuration, so a forgotten one cannot outlive the process.
 """
@@ -16,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast, get_args
 
-Action = Literal["delay", "fail", "commit-then-fail", "kill-before", "kill-after"]
+Action = Literal["delay", "fail", "commit-then-fail", "kill-before", "kill-after", "kill-instead"]
+DROP = "drop"
 
 
 class InvalidFault(ValueError):
@@ -26,9 +28,9 @@ class InvalidFault(ValueError):
 class InjectedFault(Exception):
     """The request must be answered with `error`: an HTTP status ("503"), or an AMQP condition ("amqp:not-allowed")."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(f"injected fault: {fault.kind} {fault.action} {fault.error}")
-        self.error = fault.error
+    def __init__(self, fault: Fault, error: str = "") -> None:
+        super().__init__(f"injected fault: {fault.kind} {fault.action} {error or fault.error}")
+        self.error = error or fault.error
         self.retry_after_s = fault.retry_after_s
 
 
@@ -48,7 +50,9 @@ class Fault:
     """For `fail` and `commit-then-fail`; "drop" closes the connection without an answer."""
     retry_after_s: float | None = None
     pid: int = 0
-    """For `kill-before` and `kill-after`; 0 is the emulator itself. The signal is always SIGKILL."""
+    """Who is killed; 0 is the emulator itself. The signal is always SIGKILL. After `kill-before` the request of a
+    process that is dead by then is carried out, as one that was on its way; after `kill-instead` it is not, as if the
+    process had died before it sent it."""
     seen: int = 0
 
     def __post_init__(self) -> None:
@@ -63,8 +67,10 @@ class Fault:
         """Run what comes before the commit. Raises InjectedFault if the request must not be carried out."""
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        if self.action == "kill-before":
+        if self.action in ("kill-before", "kill-instead"):
             await self._kill()
+        if self.action == "kill-instead":
+            raise InjectedFault(self, DROP)
         if self.action == "fail":
             raise InjectedFault(self)
 

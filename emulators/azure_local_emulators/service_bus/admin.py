@@ -6,6 +6,7 @@ Owns status codes and bodies. No key is asked for: the port is for this machine.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,6 +38,7 @@ class Admin:
             ("POST", "_emulator/faults"): self._arm,
             ("DELETE", "_emulator/faults"): self._disarm,
             ("POST", "_emulator/drop-connections"): self._drop_connections,
+            ("POST", "_emulator/age"): self._age,
             ("GET", "_emulator/certificate"): lambda _: HttpResponse(200, certificate.pem(), "application/x-pem-file"),
             ("GET", _LISTED): self._list,
         }
@@ -72,6 +74,20 @@ class Admin:
         for connection in dropped:
             connection.drop()
         return _json({"dropped": len(dropped)})
+
+    def _age(self, request: HttpRequest) -> HttpResponse:
+        """`{"entity": name, "seconds": number}`: as if so much time had passed for this queue."""
+        try:
+            body = json.loads(request.body)
+            name, seconds = str(body["entity"]), float(body["seconds"])
+        except (ValueError, TypeError, KeyError):
+            return _json({"error": "an object with entity and seconds is expected"}, 400)
+        if not 0 <= seconds < math.inf:
+            return _json({"error": f"seconds is {seconds:g}; a number from 0 on is expected"}, 400)
+        if self._queue(name) is None:
+            return _json({"error": f"there is no queue {name!r}"}, 404)
+        self._broker.age(name, seconds)
+        return _json({"aged_s": seconds})
 
     def _list(self, request: HttpRequest) -> HttpResponse:
         query = parse_qs(request.query)

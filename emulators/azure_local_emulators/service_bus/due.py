@@ -43,6 +43,12 @@ class DueHeap:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
+    def bring_forward(self, seconds: float) -> None:
+        """Let every number be due so many seconds earlier."""
+        self._due = {number: due_s - seconds for number, due_s in self._due.items()}
+        self._heap = [(due_s, number) for number, due_s in self._due.items()]
+        heapq.heapify(self._heap)
+
     def pop_due(self, now_s: float) -> Iterator[int]:
         """Take out each number that is due, earliest first."""
         while (next_s := self.next_s()) is not None and next_s <= now_s:
@@ -66,6 +72,10 @@ class DuplicateWindow:
             return False
         self._seen[message_id] = now_s
         return True
+
+    def bring_forward(self, seconds: float) -> None:
+        """Let every id leave the window so many seconds earlier."""
+        self._seen = OrderedDict((message_id, first_s - seconds) for message_id, first_s in self._seen.items())
 
     def remembered(self) -> list[tuple[Hashable, float]]:
         """Ids with the time of their first use, oldest first."""

@@ -99,9 +99,20 @@ class RequestLink(IncomingLink):
             return
         self.accept(delivery_id, settled=settled)
         if self._queue is None:
+            self._take_token(request)
+        else:
+            self._manage(request, self._queue)
+
+    def _take_token(self, request: Request) -> None:
+        """Any token will do, unless a fault refuses it as the service refuses a wrong key or a missing role."""
+
+        def answer(_: None) -> None:
             self._reply(request, {"status-code": Int(202), "status-description": "Accepted"}, None)
-            return
-        self._manage(request, self._queue)
+
+        def refuse(refused: Refused) -> None:
+            self._reply(request, {"status-code": Int(401), "status-description": str(refused)}, None)
+
+        self.session.connection.perform("put-token", CBS, lambda: None, answer, refuse)
 
     def _manage(self, request: Request, queue: Queue) -> None:
         def answer(body: dict[str, Any] | None) -> None:

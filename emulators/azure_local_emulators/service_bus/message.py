@@ -169,6 +169,16 @@ class Message:
         pairs = self._annotations + extra
         return b"\x00\x53\x72\xd1" + _2_U32.pack(len(pairs) + 4, count) + pairs
 
+    def age(self, seconds: float) -> None:
+        """Let everything that happened to it have happened so many seconds earlier."""
+        self.accepted_at_s -= seconds
+        self.enqueued_at_s -= seconds
+        self.locked_until_s -= seconds
+        if self.scheduled_for_s is not None:
+            self.scheduled_for_s -= seconds
+        if self.expires_at_s is not None:
+            self.expires_at_s -= seconds
+
     def explain_dead_letter(self, reason: str | None, description: str | None) -> None:
         """Write the application properties that a dead letter carries; None writes nothing."""
         given = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}

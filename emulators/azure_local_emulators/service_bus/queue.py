@@ -196,6 +196,15 @@ class Queue:
             # Nobody receives, so nobody throws out the numbers of expired messages.
             self._ready = sorted(number for number in self._ready if number in self.messages)
 
+    def age(self, seconds: float) -> None:
+        """Let everything here have happened so many seconds earlier; what is due by then, `run_due` does."""
+        for message in self.messages.values():
+            message.age(seconds)
+        self._scheduled.bring_forward(seconds)
+        self._expiring.bring_forward(seconds)
+        if self.duplicates:
+            self.duplicates.bring_forward(seconds)
+
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do next."""
         nexts_s = (self._locks.next_s(), self._scheduled.next_s(), self._expiring.next_s())

@@ -133,9 +133,10 @@ class ReceiverLink(OutgoingLink):
         except InjectedFault as injected:
             if injected.error == "drop":
                 connection.drop()
+                self._is_closed = True  # It is not told so before the next turn of the loop.
             else:
                 self.session.detach(self, Injected(injected.error))
-        self._held_up = False
+        self._held_up = self._is_closed
         self._queue.pump()
 
 

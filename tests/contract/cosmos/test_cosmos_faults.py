@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +106,15 @@ async def test_the_emulator_can_kill_itself_after_the_commit(
     emulator.start()
     again = type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
     assert (await again.read("job", KEY))["id"] == "job"
+
+
+async def test_another_process_can_be_killed_instead_of_being_served(box: Box, raw: Raw, refused: Refused) -> None:
+    victim = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
+    arm(raw, box, "create", "kill-instead", pid=victim.pid, times=50)
+    with pytest.raises(AzureError):
+        await box.create(item())
+    assert await asyncio.wait_for(victim.wait(), 1) == -9
+    assert await refused(box.read("job", KEY)) == (404, 0)
 
 
 async def test_every_kind_of_request_is_counted(box: Box, raw: Raw) -> None:

@@ -206,6 +206,20 @@ async def test_another_process_can_be_killed_before_the_commit(namespace: Namesp
     assert namespace.counts(queue)["active"] == 1
 
 
+async def test_another_process_can_be_killed_instead_of_being_served(namespace: Namespace, aio: Sdk) -> None:
+    queue, sender, receiver = await aio.fresh(namespace)
+    victim = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
+    with namespace.fault(queue, "send", "kill-instead", pid=victim.pid), pytest.raises(ServiceBusError):
+        await sender.send_messages(ServiceBusMessage("x"))
+    assert await asyncio.wait_for(victim.wait(), 1) == -9
+    assert namespace.counts(queue)["active"] == 0
+    await (await aio.sender(namespace, queue)).send_messages(ServiceBusMessage("y"))
+    with namespace.fault(queue, "receive", "kill-instead", pid=victim.pid), pytest.raises(ServiceBusError):
+        await receiver.receive_messages(max_wait_time=5)
+    counts = namespace.counts(queue)
+    assert (counts["active"], counts["locked"]) == (1, 0)
+
+
 @pytest.mark.parametrize(("action", "stored"), [("kill-before", 0), ("kill-after", 1)])
 async def test_the_emulator_can_be_killed_around_the_commit(tmp_path: Path, action: str, stored: int) -> None:
     path = config(tmp_path, ("jobs", {}))
