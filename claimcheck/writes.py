@@ -105,7 +105,9 @@ def advance(owner: str, stage: str, parts_total: int, now: datetime) -> Write:
 def join(job: Job, stage: str, now: datetime) -> Write:
     """End a fanned-out stage once every part is done. Refused: another delivery has joined."""
     here = f"c.status = 'running' AND c.epoch = '{job.epoch}' AND c.stage = '{job.stage}'"
-    return Write(_next_stage(stage, 0, now), condition=f"{here} AND c.parts.done = c.parts.total")
+    # A record without counters is one whose stage has no parts: `Job` leaves them out.
+    all_done = "(NOT IS_DEFINED(c.parts) OR c.parts.done = c.parts.total)"
+    return Write(_next_stage(stage, 0, now), condition=f"{here} AND {all_done}")
 
 
 def _next_stage(stage: str, parts_total: int, now: datetime) -> dict[str, Any]:

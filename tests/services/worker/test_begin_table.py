@@ -105,6 +105,12 @@ async def test_join_that_a_new_epoch_refuses_is_made_in_that_epoch(bench: Bench)
     assert [(m.epoch, m.stage) for m in await bench.messages()] == [(OTHER_EPOCH, "assemble")]
 
 
+async def test_stage_without_parts_is_joined_also_where_the_record_leaves_its_counters_out(bench: Bench) -> None:
+    job = await bench.job("fan", status=Status.RUNNING, stage="piece", parts=Parts())
+    await Announcer(bench.records, bench.queues).written(job)
+    assert (await bench.record(job)).stage == "assemble"
+
+
 async def test_parts_of_an_earlier_job_of_the_same_id_are_not_this_jobs(bench: Bench) -> None:
     # As where an idempotency key came again after its job had expired, and before the parts had.
     earlier = await bench.job("fan", status=Status.RUNNING, stage="piece", parts=Parts(total=5))

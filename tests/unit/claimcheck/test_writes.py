@@ -71,7 +71,7 @@ def test_write_that_ends_a_stage_resets_attempt_turn_runner_and_counters() -> No
 
 
 def test_join_asks_for_every_part() -> None:
-    assert writes.join(job(stage="speech"), "assemble", NOW).condition.endswith("c.parts.done = c.parts.total")
+    assert writes.join(job(stage="speech"), "assemble", NOW).condition.endswith("c.parts.done = c.parts.total)")
 
 
 @pytest.mark.parametrize("write", [writes.advance(OWNER, "s", 0, NOW), writes.hand_back(OWNER, message(), NOW)])
