@@ -1,4 +1,4 @@
-"""The command line of the client: `submit`, `jobs`, `result`, `cancel`, `erase`. Loads no HTTP client to parse it."""
+"""The command line of the client: `submit`, `jobs`, ..., `verify`. Loads no HTTP client to parse it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
+
+from claimcheck.commands.operator_arguments import add_dead_letters, add_stuck, positive
+from claimcheck.commands.verify.arguments import add_arguments as add_verify_arguments
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -19,9 +22,11 @@ def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
     jobs = commands.add_parser("jobs", help="list the jobs, newest first")
     jobs.add_argument("--status", help="only jobs that are queued, running, succeeded, failed or cancelled")
     jobs.add_argument("--task", help="only jobs of this task")
-    jobs.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most so many; default 20")
+    jobs.add_argument("--limit", type=positive, default=20, metavar="N", help="at most so many; default 20")
     jobs.add_argument("--json", action="store_true", help="one JSON object per line")
     _finish(jobs, _jobs)
+    add_stuck(jobs, _finish)
+    add_dead_letters(commands.add_parser("dead-letters", help="for operators: what the broker gave up"), _finish)
     result = commands.add_parser("result", help="print a job's result")
     result.add_argument("id", metavar="ID", help="the job's id")
     _add_output(result)
@@ -32,6 +37,9 @@ def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
     erase = commands.add_parser("erase", help="stop a job and erase it, its file and its result")
     erase.add_argument("id", metavar="ID", help="the job's id")
     _finish(erase, _erase)
+    verify = commands.add_parser("verify", help="hand jobs in, or read those there are, and check that every 202 ends")
+    add_verify_arguments(verify)
+    _finish(verify, _verify)
 
 
 def _add_submit(submit: argparse.ArgumentParser) -> None:
@@ -58,12 +66,6 @@ def _finish(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--process-url", metavar="URL", help="default CLAIMCHECK_CLIENT__PROCESS_URL")
     parser.add_argument("--status-url", metavar="URL", help="default CLAIMCHECK_CLIENT__STATUS_URL")
     parser.set_defaults(command=_if_installed(command))
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
 
 
 def _if_installed(command: Command) -> Command:
@@ -110,3 +112,9 @@ def _erase(chosen: argparse.Namespace) -> int:
     from claimcheck.commands.erase import erase
 
     return erase(chosen)
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.verify.command import verify
+
+    return verify(chosen)

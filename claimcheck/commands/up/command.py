@@ -13,6 +13,7 @@ from claimcheck.commands.up.launcher import run_launcher, say
 from claimcheck.commands.up.plan import connections, make_plan, models_dir, ports_of, with_matching_addresses
 from claimcheck.commands.up.preparation import ensure_model
 from claimcheck.commands.up.provision import provision
+from claimcheck.commands.up.queues import write_config
 from claimcheck.commands.up.summary import page_address, ready_lines
 from claimcheck.settings import LocalSettings, Settings
 
@@ -45,6 +46,7 @@ def _prepare(local: LocalSettings, settings: Settings) -> Launch:
     node = ensure_azurite(ROOT, say)
     if local.speech_workers:
         ensure_model(ROOT, settings.speech.model, models_dir(local, settings), say)
+    write_config(ROOT, local.dir, lease_s=settings.queue.lease_s, duplicate_detection=local.duplicate_detection)
     return Launch(
         plan=make_plan(ROOT, local, settings, node),
         root=ROOT,

@@ -20,6 +20,7 @@ from claimcheck.commands.up.addresses import (
 )
 from claimcheck.commands.up.azurite import azurite_command
 from claimcheck.commands.up.node import Node
+from claimcheck.commands.up.queues import config_file
 from claimcheck.settings import LocalSettings, Settings, WebSettings
 
 _EVERYWHERE = ("0.0.0.0", "::", "localhost")
@@ -136,7 +137,7 @@ def models_dir(local: LocalSettings, settings: Settings) -> Path:
 def _foundations(root: Path, local: LocalSettings, node: Node) -> tuple[Program, ...]:
     folder = local.dir.resolve()
     blobs = azurite_command(node, root, port=local.blob_port, data=folder / "azurite")
-    config = str(root / "infra" / "local" / "Config.json")
+    config = str(config_file(folder))
     broker = ["--config", config, "--port", str(local.service_bus_port), "--data", str(folder / "service-bus")]
     admin = ["--admin-port", str(local.service_bus_admin_port)]
     records = ["--port", str(local.cosmos_port), "--consistency", "Strong", "--data", str(folder / "cosmos")]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from claimcheck.commands.up.output import Output
 from claimcheck.commands.up.plan import Program
+from claimcheck.commands.up.readiness import until_ready
 from claimcheck.commands.up.restarts import HOPELESS_STARTS, restart_delay_s
 from claimcheck.settings import environment_for_child
 
@@ -30,7 +31,8 @@ class Child:
     def __init__(self, program: Program, folder: Path, output: Output, changed: Callable[[], None]) -> None:
         """`folder` is its working directory; `changed` is called whenever its process id has."""
         self.program = program
-        self.was_ready = False
+        self.ready = asyncio.Event()
+        """It has been ready, in this life or an earlier one."""
         self.hopeless = asyncio.Event()
         """It ended again and again before it was ever ready, and is not started any more."""
         self._folder, self._output, self._changed = folder, output, changed
@@ -38,6 +40,7 @@ class Child:
         self._stopping = False
         self._kept: asyncio.Task[None] | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._readiness: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -69,26 +72,26 @@ class Child:
         delay_s, starts = 0.0, 1
         while True:
             ran_s, status = await self._watch()
+            got_ready = self._got_ready()
             if self._stopping:
                 return
-            if not self.was_ready and starts >= HOPELESS_STARTS:
+            if not self.ready.is_set() and starts >= HOPELESS_STARTS:
                 self._output.note(self.program.name, f"{_ended(status)}; it was never ready and is given up")
                 self.hopeless.set()
                 return
-            delay_s = await self._start_again(_ended(status), delay_s, ran_s)
+            delay_s = await self._start_again(_ended(status), restart_delay_s(delay_s, ran_s, got_ready=got_ready))
             starts += 1
             self._output.note(self.program.name, f"started again (process {self.pid})")
 
-    async def _start_again(self, why: str, delay_s: float, ran_s: float) -> float:
+    async def _start_again(self, why: str, delay_s: float) -> float:
         """Wait and start it, as often as it takes: memory may be short for a while. The last wait in seconds."""
         while True:
-            delay_s = restart_delay_s(delay_s, ran_s)
             self._output.note(self.program.name, f"{why}; starting it again in {delay_s:g} s")
             await asyncio.sleep(delay_s)
             try:
                 await self._spawn()
             except OSError as refusal:
-                why, ran_s = f"cannot be started ({refusal})", 0.0
+                why, delay_s = f"cannot be started ({refusal})", restart_delay_s(delay_s, 0.0, got_ready=False)
                 continue
             return delay_s
 
@@ -111,6 +114,7 @@ class Child:
         finally:
             os.close(writing)
         self._pump = asyncio.create_task(self._pass_on(reading), name=f"lines of {self.program.name}")
+        self._readiness = asyncio.create_task(self._until_ready(), name=f"readiness of {self.program.name}")
         self._changed()
         if self._stopping:
             _signal(self._process, signal.SIGTERM)
@@ -128,6 +132,19 @@ class Child:
         self._process = None
         self._changed()
         return time.monotonic() - started_at, status
+
+    async def _until_ready(self) -> None:
+        await until_ready(self.program)
+        if self.ready.is_set():
+            self._output.note(self.program.name, "is ready again")
+        self.ready.set()
+
+    def _got_ready(self) -> bool:
+        """Whether it was ready in the life that has just ended."""
+        assert self._readiness is not None
+        was = self._readiness.done()
+        self._readiness.cancel()
+        return was
 
     async def _pass_on(self, pipe: int) -> None:
         reader = asyncio.StreamReader()

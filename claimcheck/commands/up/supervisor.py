@@ -11,7 +11,6 @@ from claimcheck.commands.up.errors import NotReady
 from claimcheck.commands.up.output import Output
 from claimcheck.commands.up.plan import Plan
 from claimcheck.commands.up.processes import Child
-from claimcheck.commands.up.readiness import until_ready
 from claimcheck.commands.up.run_record import Mark, Run
 
 
@@ -39,7 +38,7 @@ class Supervisor:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-        if late := [child for child in children if not child.was_ready]:
+        if late := [child for child in children if not child.ready.is_set()]:
             # Who was given up is the cause; the others had no time.
             raise NotReady(self._complaint([c for c in late if c.hopeless.is_set()] or late, limit_s))
 
@@ -70,13 +69,12 @@ class _Hopeless(Exception):
 
 
 async def _ready_or_hopeless(child: Child) -> None:
-    ready = asyncio.create_task(until_ready(child.program))
+    ready = asyncio.create_task(child.ready.wait())
     hopeless = asyncio.create_task(child.hopeless.wait())
     try:
         await asyncio.wait({ready, hopeless}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             raise _Hopeless
-        child.was_ready = True
     finally:
         ready.cancel()
         hopeless.cancel()

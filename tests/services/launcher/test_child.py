@@ -25,7 +25,7 @@ class Watched:
         self._output = Output(self._stream, folder, ["script"])
         program = Program(name="script", command=(str(self.script),), port=1, stop_s=5)
         self.child = Child(program, folder, self._output, lambda: None)
-        self.child.was_ready = True
+        self.child.ready.set()
 
     def write(self, body: str) -> None:
         """Make the script."""

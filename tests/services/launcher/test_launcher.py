@@ -77,6 +77,21 @@ def test_a_crashed_program_is_started_again(start_small: StartSmall) -> None:
     assert {name for name in before if before[name] != after[name]} == {"worker"}
 
 
+def test_whoever_was_ready_is_started_again_at_once_however_often_it_crashes(start_small: StartSmall) -> None:
+    launcher = start_small()
+    launcher.wait_ready()
+
+    for lives in (1, 2, 3):
+        os.kill(launcher.children()["worker"].pid, signal.SIGKILL)
+        _wait_ready_again(launcher, "worker", lives)
+
+    assert launcher.output().count("worker | -- ended by SIGKILL; starting it again in 0.5 s") == 3
+
+
+def _wait_ready_again(launcher: LauncherProcess, name: str, times: int) -> None:
+    until(lambda: launcher.output().count(f"{name} | -- is ready again") == times, f"{name} is ready again")
+
+
 def _changed(launcher: LauncherProcess, before: dict[str, Mark]) -> dict[str, Mark] | None:
     now = launcher.children()
     return now if set(now) == set(before) and now != before else None
