@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -22,31 +23,62 @@ READY_S = 40.0
 DRAIN_S = 35.0
 
 
+class Running(Protocol):
+    """A process, as `subprocess.Popen` has it."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """None: it runs."""
+
+    def poll(self) -> int | None:
+        """None: it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return once it has ended. Raises TimeoutExpired."""
+
+    def send_signal(self, how: int) -> None:
+        """Unless it has ended."""
+
+
+Spawn = Callable[[list[str], Mapping[str, str], Path], Running]
+
+
+def spawn(command: list[str], variables: Mapping[str, str], log: Path) -> Running:
+    """Run `python COMMAND` in a process group of its own; its output is added to `log`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=environment_for_child(variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class Program:
     """One program of the system: its command, its own environment, and where it says that it is ready."""
 
-    def __init__(self, command: list[str], variables: Mapping[str, str], ready_url: str, log: Path) -> None:
+    def __init__(
+        self, command: list[str], variables: Mapping[str, str], ready_url: str, log: Path, spawn: Spawn = spawn
+    ) -> None:
         self.command, self.variables, self.ready_url, self.log = command, dict(variables), ready_url, log
-        self.process: subprocess.Popen[bytes] | None = None
+        self.spawn = spawn
+        self.process: Running | None = None
 
     def start(self) -> None:
-        """Start it in a process group of its own; its output is added to its log."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.command],
-                cwd=ROOT,
-                env=environment_for_child(self.variables),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        """Start it."""
+        self.process = self.spawn(self.command, self.variables, self.log)
 
     def is_ready(self) -> bool:
         """Whether it says so over HTTP. Fails with its log if it has ended."""
         assert self.process is not None
         assert self.process.poll() is None, f"{self.command} ended with {self.process.returncode}:\n{self.output()}"
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(self.ready_url, timeout=5).status_code == httpx.codes.OK
+            # Nothing is verified where there is no TLS, and to load certificates takes 25 ms each time.
+            return httpx.get(self.ready_url, timeout=5, verify=False).status_code == httpx.codes.OK
         return False
 
     def output(self) -> str:
@@ -71,9 +103,10 @@ class System:
         workers: int,
         keepers: int = 0,
         keeper_variables: Mapping[str, str] | None = None,
+        spawn: Spawn = spawn,
     ) -> None:
         """`folder` takes logs and scratch; `variables` is the environment of every program, and keepers have more."""
-        self._folder = folder
+        self._folder, self._spawn = folder, spawn
         folder.mkdir(parents=True, exist_ok=True)
         process_port, status_port = free_port(), free_port()
         self.process_url, self.status_url = f"http://{HOST}:{process_port}", f"http://{HOST}:{status_port}"
@@ -140,7 +173,7 @@ class System:
 
     def _api(self, name: str, url: str) -> Program:
         module = "services." + name.replace("-", "_")
-        return Program(["-m", module], self._variables, f"{url}/readyz", self._folder / f"{name}.log")
+        return Program(["-m", module], self._variables, f"{url}/readyz", self._folder / f"{name}.log", self._spawn)
 
     def _worker(self, name: str, role: str, more: Mapping[str, str] | None = None) -> Program:
         port = free_port()
@@ -151,4 +184,5 @@ class System:
         }
         command = ["-m", "services.worker", "--role", role]
         log = self._folder / f"{name}.log"
-        return Program(command, {**self._variables, **own, **(more or {})}, f"http://{HOST}:{port}/readyz", log)
+        variables = {**self._variables, **own, **(more or {})}
+        return Program(command, variables, f"http://{HOST}:{port}/readyz", log, self._spawn)
