@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from claimcheck.client import answers
@@ -35,6 +35,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 OnJob = Callable[[JobView], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,17 @@ class Flows:
                 self.on_retry(Retrying(str(_error(outcome, request)), rest_s))
             request = replace(request, after_s=rest_s)
         raise AssertionError("a loop without an end has ended")
+
+
+def counted(flow: Flow[T]) -> Flow[tuple[T, int]]:
+    """What the flow returns, and how many requests it took: one at least."""
+    request, requests = next(flow), 1
+    while True:
+        try:
+            request = flow.send((yield request))
+        except StopIteration as end:
+            return end.value, requests
+        requests += 1
 
 
 def list_params(status: str | None, task: str | None, limit: int | None) -> dict[str, str]:

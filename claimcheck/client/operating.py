@@ -69,7 +69,9 @@ class Operator:
         A letter has one replay, however often this is called. By a filter, only letters are chosen that have none yet.
         `force`: also for jobs that succeeded or were cancelled. Ends after the first letter that failed.
         """
-        yield from self._each("replay", Rounds(which, limit=limit, dry_run=dry_run, per_s=per_s, force=force))
+        yield from self._each(
+            "replay", Rounds(which, limit=limit, unreplayed=True, dry_run=dry_run, per_s=per_s, force=force)
+        )
 
     def discard(
         self, which: Which, *, limit: int | None = None, dry_run: bool = False, per_s: float = PER_S
@@ -82,8 +84,8 @@ class Operator:
         return self._run(self._flows.stuck(older_than, limit))
 
     def _each(self, verb: Verb, rounds: Rounds) -> Iterator[LetterOutcomeView]:
-        while (asked := rounds.next()) is not None:
-            yield from rounds.take(self._run(self._flows.act(verb, asked)))
+        while (outcomes := self._run(self._flows.round(verb, rounds))) is not None:
+            yield from outcomes
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class AsyncOperator:
         force: bool = False,
     ) -> AsyncIterator[LetterOutcomeView]:
         """As `Operator.replay`."""
-        return self._each("replay", Rounds(which, limit=limit, dry_run=dry_run, per_s=per_s, force=force))
+        return self._each(
+            "replay", Rounds(which, limit=limit, unreplayed=True, dry_run=dry_run, per_s=per_s, force=force)
+        )
 
     def discard(
         self, which: Which, *, limit: int | None = None, dry_run: bool = False, per_s: float = PER_S
@@ -133,6 +137,6 @@ class AsyncOperator:
         return await self._run(self._flows.stuck(older_than, limit))
 
     async def _each(self, verb: Verb, rounds: Rounds) -> AsyncIterator[LetterOutcomeView]:
-        while (asked := rounds.next()) is not None:
-            for outcome in rounds.take(await self._run(self._flows.act(verb, asked))):
+        while (outcomes := await self._run(self._flows.round(verb, rounds))) is not None:
+            for outcome in outcomes:
                 yield outcome

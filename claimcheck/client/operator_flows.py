@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from claimcheck.client import answers
 from claimcheck.client.exchange import Flow, Request
-from claimcheck.client.flows import Flows
+from claimcheck.client.flows import Flows, counted
+from claimcheck.errors import PROBLEM_TYPE, LetterNotFound
 from claimcheck.operator_views import LetterDetailView, LetterListView, LetterOutcomeView, OutcomesView, StuckJobsView
 
 ROUTE: Final = "/v1/operator"
@@ -39,39 +40,59 @@ Which = Sequence[str] | LetterFilter
 """Dead letters by their ids, or by a filter."""
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is asked for some letters. `after_s`: how long to rest before, so that the pace is kept."""
+
+    body: Mapping[str, Any]
+    after_s: float = 0.0
+
+
 class Rounds:
-    """Which requests deal with all of the letters, one after another."""
+    """Which requests deal with all of the letters, one after another.
 
-    def __init__(self, which: Which, *, limit: int | None, **how: Any) -> None:
-        """`how`: what every request says besides."""
-        self._filter: Mapping[str, Any] = {}
-        starts: list[Mapping[str, Any]]
+    Letters are acted on by their ids alone, those of a filter after a page of the list has told them: an order that is
+    sent again since its answer was lost must mean the same letters, and not the next ones.
+    """
+
+    def __init__(self, which: Which, *, limit: int | None, unreplayed: bool = False, **how: Any) -> None:
+        """`unreplayed`: of a filter's letters only those without a replay; `how`: what every order says besides."""
+        self._page: Mapping[str, str] | None = None
+        self._ids: deque[str] = deque()
         if isinstance(which, LetterFilter):
-            self._filter = which.given() or {"all": True}
-            starts = [self._filter]
+            self._page = page_params(which, None)
         else:
-            ids = list(dict.fromkeys(which))[:limit]
-            starts = [{"ids": ids[n : n + MOST]} for n in range(0, len(ids), MOST)]
-        self._left = deque(starts)
-        self._limit, self._how, self._done = limit, how, 0
+            self._ids.extend(list(dict.fromkeys(which))[:limit])
+        self._left = limit
+        self._unreplayed, self._how, self._has_asked = unreplayed, how, False
 
-    def next(self) -> dict[str, Any] | None:
-        """The next request's body; None: that was all."""
-        most = MOST if self._limit is None else min(MOST, self._limit - self._done)
-        if not self._left or most <= 0:
+    def page(self) -> Mapping[str, str] | None:
+        """The query of the page that must be known before the next order; None: of none."""
+        return None if self._ids or self._left == 0 else self._page
+
+    def choose(self, page: LetterListView) -> None:
+        """Take the letters of that page."""
+        self._page = next_params(page)
+        chosen = [letter.id for letter in page.letters if not (self._unreplayed and letter.replayed_as)][: self._left]
+        if self._left is not None:
+            self._left -= len(chosen)
+        self._ids.extend(chosen)
+
+    def next(self) -> Order | None:
+        """The next order; None: that was all. Its first letter comes as long after the last one as any other."""
+        if not self._ids:
             return None
-        return {**self._left.popleft(), **self._how, "limit": most}
+        paced = self._has_asked and not self._how.get("dry_run") and "per_s" in self._how
+        self._has_asked = True
+        ids = [self._ids.popleft() for _ in range(min(MOST, len(self._ids)))]
+        return Order({"ids": ids, **self._how}, 1 / self._how["per_s"] if paced else 0.0)
 
     def take(self, done: OutcomesView) -> list[LetterOutcomeView]:
         """What an answer says. Nothing is asked after a failure: it would be met again, and again waited for."""
-        self._done += len(done.letters)
+        self._ids.extendleft(reversed(done.untried))
         if any(letter.outcome == "failed" for letter in done.letters):
-            self._left.clear()
-            return done.letters
-        if done.after is not None:
-            self._left.appendleft({**self._filter, "after": done.after})
-        if done.untried:
-            self._left.appendleft({"ids": done.untried})
+            self._ids.clear()
+            self._page = None
         return done.letters
 
 
@@ -91,16 +112,30 @@ class OperatorFlows:
         request = Request("process", "GET", f"{ROUTE}/dead-letters/{quote(letter_id, safe=':')}")
         return answers.view(LetterDetailView, (yield from self.flows.ask(request)))
 
-    def act(self, verb: Verb, asked: Mapping[str, Any]) -> Flow[OutcomesView]:
-        """Replay or discard some letters. Sent again it does no more: a letter has one replay."""
+    def round(self, verb: Verb, rounds: Rounds) -> Flow[list[LetterOutcomeView] | None]:
+        """Replay or discard the next letters; what became of them, None once there are no more."""
+        while (params := rounds.page()) is not None:
+            rounds.choose((yield from self.page(params)))
+        order = rounds.next()
+        return None if order is None else rounds.take((yield from self.act(verb, order)))
+
+    def act(self, verb: Verb, order: Order) -> Flow[OutcomesView]:
+        """Replay or discard some letters by their ids. Sent again it does no more: a letter has one replay, and one
+        that an earlier attempt has discarded counts as discarded.
+        """
         request = Request(
             "process",
             "POST",
             f"{ROUTE}/dead-letters/{verb}",
             headers={"Content-Type": "application/json"},
-            body=json.dumps(asked).encode(),
+            body=json.dumps(order.body).encode(),
+            after_s=order.after_s,
         )
-        return answers.view(OutcomesView, (yield from self.flows.ask(request)))
+        reply, attempts = yield from counted(self.flows.ask(request))
+        done = answers.view(OutcomesView, reply)
+        if verb == "discard" and attempts > 1 and not done.dry_run:
+            done.letters = [_discarded_before(letter) for letter in done.letters]
+        return done
 
     def stuck(self, older_than: str | None, limit: int | None) -> Flow[StuckJobsView]:
         """Jobs that do not move."""
@@ -119,3 +154,10 @@ def page_params(where: LetterFilter, limit: int | None) -> dict[str, str]:
 def next_params(page: LetterListView) -> dict[str, str] | None:
     """The query of the next page; None on the last. Only the query is taken: a key goes nowhere that an answer says."""
     return dict(parse_qsl(urlsplit(page.next_url).query)) if page.next_url else None
+
+
+def _discarded_before(letter: LetterOutcomeView) -> LetterOutcomeView:
+    """An outcome of an order that was sent before: what is not found then was discarded by that."""
+    if (letter.problem or {}).get("type") != PROBLEM_TYPE + LetterNotFound.slug:
+        return letter
+    return LetterOutcomeView(id=letter.id, outcome="discarded")

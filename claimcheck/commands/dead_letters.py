@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from claimcheck.client import LetterFilter, Operator
 from claimcheck.client.operator_flows import Which
 from claimcheck.commands.calling import Exit, calling, printable, say, write
-from claimcheck.commands.rows import Columns, local, print_items
+from claimcheck.commands.rows import Columns, local, print_items, print_lines
 from claimcheck.operator_views import LetterDetailView, LetterOutcomeView, LetterView
 
 BODY_CHARS = 300  # Of a body that is no message of ours: enough to see what it is.
@@ -100,7 +100,7 @@ def _told(outcomes: Iterable[LetterOutcomeView], chosen: argparse.Namespace) -> 
             seen.add(done.outcome)
             yield done
 
-    print_items(counted(), OUTCOMES, as_json=chosen.json, whole="ID")
+    print_lines(counted(), OUTCOMES, as_json=chosen.json)
     if not count:
         say("there is no such dead letter")
     if "failed" in seen:

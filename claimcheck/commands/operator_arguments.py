@@ -34,9 +34,15 @@ def add_dead_letters(parser: argparse.ArgumentParser, finish: Finish) -> None:
 def add_stuck(jobs: argparse.ArgumentParser, finish: Finish) -> None:
     """Add `stuck` to `jobs`, which goes without."""
     commands = jobs.add_subparsers(metavar="")
-    stuck = commands.add_parser("stuck", help="for operators: jobs of all tenants that have not ended and do not move")
-    stuck.add_argument("--older-than", metavar="AGE", help=f"for longer: {AGE}; default: five leases")
-    _add_shape(stuck, limit=20)
+    # What it shares with `jobs` may stand before `stuck` too: a default here would go over what was given there.
+    stuck = commands.add_parser(
+        "stuck",
+        help="for operators: jobs of all tenants that have not ended and do not move",
+        argument_default=argparse.SUPPRESS,
+    )
+    stuck.add_argument("--older-than", default=None, metavar="AGE", help=f"for longer: {AGE}; default: five leases")
+    stuck.add_argument("--limit", type=positive, metavar="N", help="at most so many; default 20")
+    _add_json(stuck)
     finish(stuck, _stuck)
 
 
@@ -62,6 +68,10 @@ def _add_shape(parser: argparse.ArgumentParser, *, limit: int | None) -> None:
     parser.add_argument(
         "--limit", type=positive, default=limit, metavar="N", help=f"at most so many; default {default}"
     )
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 

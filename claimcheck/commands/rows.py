@@ -19,15 +19,17 @@ Columns = Mapping[str, Callable[[Item], str]]
 
 
 def print_items(items: Iterable[Item], columns: Columns[Item], *, as_json: bool, whole: str) -> None:
-    """Print them as they come; a table when all have. The column `whole` is never cut: it is there to be copied."""
-    if as_json:
-        for item in items:
-            write(item.model_dump_json(exclude_none=True) + "\n")
-    elif standard_output().isatty():
+    """Print a list: as a table on a terminal. The column `whole` is never cut: it is there to be copied."""
+    if standard_output().isatty() and not as_json:
         Console().print(_table([_row(item, columns) for item in items], list(columns), whole))
     else:
-        for item in items:
-            write("\t".join(_row(item, columns)) + "\n")
+        print_lines(items, columns, as_json=as_json)
+
+
+def print_lines(items: Iterable[Item], columns: Columns[Item], *, as_json: bool) -> None:
+    """Print each as it comes, a line each, on a terminal too: what has been done must not wait for what will be."""
+    for item in items:
+        write((item.model_dump_json(exclude_none=True) if as_json else "\t".join(_row(item, columns))) + "\n")
 
 
 def local(at: datetime) -> str:

@@ -31,6 +31,8 @@ def stuck(chosen: argparse.Namespace) -> Exit:
 
 
 def _stuck(client: Client, chosen: argparse.Namespace) -> Exit:
+    if chosen.status or chosen.task:
+        raise ValueError("stuck takes neither --status nor --task: it lists jobs of all tasks that have not ended")
     found = client.operator.stuck_jobs(older_than=chosen.older_than, limit=chosen.limit)
     print_items(found.jobs, JOBS, as_json=chosen.json, whole="ID")
     if found.more:

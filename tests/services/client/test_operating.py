@@ -75,7 +75,7 @@ def test_replay_goes_on_after_an_answer_that_was_lost(make_client: MakeClient) -
         (outcome,) = make_client(server.url, server.url, key="k").operator.replay([UNKNOWN])
     assert outcome.outcome == "replayed"
     assert [json.loads(asked.body) for asked in server.asked] == [
-        {"ids": [UNKNOWN], "dry_run": False, "per_s": 5.0, "force": False, "limit": 100}
+        {"ids": [UNKNOWN], "dry_run": False, "per_s": 5.0, "force": False}
     ] * 2
 
 
@@ -137,7 +137,7 @@ def test_command_that_does_not_say_which_letters_does_nothing(
 def test_command_that_finds_a_service_down_says_so_and_may_be_repeated(typed: InProcess) -> None:
     failed = {"id": UNKNOWN, "outcome": "failed", "problem": {"detail": "Cosmos DB is away"}}
     with scripted(Answer(200, {"v": 1, "dry_run": False, "letters": [failed], "untried": ["x"]})) as server:
-        done = typed.run("dead-letters", "replay", "--all", "--process-url", server.url)
+        done = typed.run("dead-letters", "replay", UNKNOWN, "--process-url", server.url)
     assert done.returncode == 3
     assert done.stdout == f"failed\t{UNKNOWN}\t-\tCosmos DB is away\n"
     assert done.stderr == "a service that is needed fails; the letters that follow were left alone\n"
@@ -157,6 +157,28 @@ def test_stuck_jobs_are_lines_for_programs_and_jobs_goes_without(typed: InProces
     assert (stuck.returncode, rows[letter.split(":")[1]]) == (0, ["ours", "running", "probe", "probe", "1"])
     assert typed.run("jobs", "stuck", "--older-than", "9d").stdout == ""
     assert typed.run("jobs", "--limit", "1").returncode == 0
+
+
+def test_jobs_stuck_takes_what_is_given_before_it(typed: InProcess, running: System, letters: Letters) -> None:
+    letters.keep(2, "x", status=Status.RUNNING)
+    lost = {"CLAIMCHECK_CLIENT__PROCESS_URL": "http://localhost:1"}
+    given = ("--process-url", running.process_url, "--json", "--limit", "1")
+    stuck = typed.run("jobs", *given, "stuck", "--older-than", "0s", **lost)
+    assert (stuck.returncode, stuck.stderr) == (0, "there are more than 1\n")
+    assert json.loads(stuck.stdout)["status"]
+    for option in ("--status", "--task"):
+        refused = typed.run("jobs", option, "running", "stuck")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "neither --status nor --task" in refused.stderr
+
+
+def test_terminal_is_told_of_each_letter_as_it_is_dealt_with(command_line: CommandLine) -> None:
+    first = {"v": 1, "dry_run": False, "letters": [{"id": UNKNOWN, "outcome": "discarded"}], "untried": ["x"]}
+    with scripted(Answer(200, first), refusal(403, "Not allowed", "any more")) as server:
+        how = ("--per-s", "50", "--process-url", server.url)
+        status, shown = command_line.show_on_terminal("dead-letters", "discard", UNKNOWN, *how)
+    assert status == 1
+    assert [line.split()[0] for line in shown.splitlines()] == ["discarded", "Not"]
 
 
 def test_terminal_gets_a_table_with_whole_ids(command_line: CommandLine, letters: Letters, reason: str) -> None:
