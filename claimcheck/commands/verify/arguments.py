@@ -11,6 +11,7 @@ from claimcheck.commands.operator_arguments import positive
 JOBS: Final = 100
 IN_FLIGHT: Final = 32
 EVERY_S: Final = 2.0
+LONGEST_S: Final = 1e9  # Beyond it lie dates that nothing can hold.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", type=_seconds, default=EVERY_S, metavar="S", help=f"one every S seconds; default {EVERY_S:g}"
     )
     parser.add_argument(
-        "--chaos-s", type=_seconds, metavar="S", help="for S seconds; default until the last job is handed in"
+        "--chaos-s",
+        type=_seconds,
+        metavar="S",
+        help="for at most S seconds, and not after the last job has been followed; default until then",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="what befalls whom is drawn with it; default random")
     parser.add_argument(
@@ -58,6 +62,6 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    if not 0 < seconds <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to {LONGEST_S:,.0f}")
     return seconds

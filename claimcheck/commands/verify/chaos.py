@@ -57,8 +57,10 @@ class Chaos:
             yield striking
         finally:
             striking.cancel()
-            await asyncio.gather(striking, return_exceptions=True)
-            self._thaw_all()
+            try:
+                await asyncio.gather(striking, return_exceptions=True)
+            finally:  # Also where a second signal ends the wait.
+                self._thaw_all()
 
     async def _strike(self) -> None:
         with contextlib.suppress(TimeoutError):

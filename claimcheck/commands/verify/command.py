@@ -57,7 +57,8 @@ def verify(chosen: argparse.Namespace) -> Exit:
         say(str(error))
         return Exit.USAGE
     except (ClientError, OSError, ValueError) as error:
-        return failed(error)
+        # 1 says that the promise is broken: a key or an address that is refused is no such thing.
+        return Exit.USAGE if (status := failed(error)) is Exit.REFUSED else status
     except asyncio.CancelledError:
         return Exit.INTERRUPTED
     return Exit.OK if verdict.holds else Exit.REFUSED
@@ -92,7 +93,7 @@ async def _run(chosen: argparse.Namespace) -> tuple[Verdict, Mapping[str, Any]]:
         async with api.client(PATIENCE) as client:
             first = await Submitter(client, bare, plan.task, options).hand_in_first(piece(plan.task, name, 0))
         async with api.client(THROUGH_OUTAGES) as client:
-            _end_in_order_at_sigterm()
+            _end_in_order_at_signals()
             run = Run(plan, client, Submitter(client, bare, plan.task, options), say, [first])
             verdict = await run.verdict(chaos)
     how = {"run": name, "task": plan.task}
@@ -138,8 +139,11 @@ def _api(chosen: argparse.Namespace) -> Api:
     return Api(chosen.process_url or settings.process_url, chosen.status_url or settings.status_url, key)
 
 
-def _end_in_order_at_sigterm() -> None:
-    """Whoever ends this command must not leave frozen processes behind, as the default would."""
+def _end_in_order_at_signals() -> None:
+    """Whoever ends this command, or closes its terminal, must not leave frozen processes behind."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP on behalf of its program, and that is to stay so.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -25,6 +25,8 @@ IN_FLIGHT_S: Final = 120.0
 CLOCKS: Final = timedelta(minutes=10)
 """How far the server's clock may be behind ours."""
 TELL_EVERY_S: Final = 5.0
+PASS_S: Final = 1.0
+"""Rest after each pass over the jobs that have not ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ class Run:
         listed = await self._list()
         while (unended := self._unended(self._known(listed))) and time.monotonic() < ends_at:
             await self._each(unended, wait)
+            await asyncio.sleep(PASS_S)  # A refusal is there at once, and would be again.
             listed = await self._list()
         return listed
 

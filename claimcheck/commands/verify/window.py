@@ -19,11 +19,11 @@ _AGO = re.compile(r"(\d+)([smhd])")
 
 def moment(text: str, now: datetime) -> datetime:
     """`90s`, `15m`, `1h`, `7d` ago, or a time in ISO 8601; UTC if it does not say. Raises ValueError. Pure."""
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         given = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"the time is {text!r}; 15m, 1h, 7d or 2026-01-31T12:00 is expected") from None
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
