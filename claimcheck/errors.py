@@ -18,6 +18,7 @@
     │   ├── JobHasNoResult              409   it failed or was cancelled
     │   ├── JobHasEnded                 409   too late to cancel
     │   ├── LetterNotReplayable         409
+    │   ├── LetterUnreadable            409   the letter, or what belongs to its job
     │   ├── IdempotencyKeyErased        409
     │   ├── UploadTooLarge              413
     │   ├── TargetTooLong               414
@@ -217,6 +218,13 @@ class LetterNotReplayable(RequestRefused):
 
     slug, title, status = "letter-not-replayable", "The dead letter cannot be replayed", 409
     example = "its job is succeeded; force replays it all the same"
+
+
+class LetterUnreadable(RequestRefused):
+    """This release cannot read the dead letter, or what belongs to its job."""
+
+    slug, title, status = "letter-unreadable", "The dead letter cannot be read", 409
+    example = "the letter, or what belongs to its job, was written by a newer release"
 
 
 class IdempotencyKeyErased(RequestRefused):

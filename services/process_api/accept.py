@@ -157,7 +157,9 @@ class Intake:
 
     async def _announced(self, record: Job, traceparent: str) -> Job:
         """The job with its message on the queue, if it waits for one. Raises ConditionFailed, RecordMissing."""
-        if record.status != Status.QUEUED:
+        # A replay may begin as a fan-out, which is `running` from its first moment on, without a runner.
+        begins_running = record.retry_of is not None and record.status == Status.RUNNING and record.run is None
+        if record.status != Status.QUEUED and not begins_running:
             return record
         # From here on its creator can no longer take it back, though its send may still be refused.
         touched = await self.records.write(

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from claimcheck import representation, writes
 from claimcheck.blobs import Blobs
-from claimcheck.erasing import erase_content
+from claimcheck.erasing import bury, erase_content
 from claimcheck.errors import (
     BlobsUnavailable,
     ConditionFailed,
@@ -23,7 +23,6 @@ from claimcheck.errors import (
     RecordMissing,
     RecordsUnavailable,
     Unauthenticated,
-    WriteRefused,
 )
 from claimcheck.job import Job, Status, is_job_id
 from claimcheck.records import Records
@@ -36,7 +35,7 @@ from claimcheck.web.openapi import JobId, problems
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 10  # A record is written a few times in its life, so an erase that judges its etag soon meets a quiet moment.
+ROUNDS = 10  # A record is written a few times in its life.
 
 
 class Endings:
@@ -90,18 +89,10 @@ class Endings:
 
     async def _bury(self, tenant: str, job_id: str) -> bool:
         """Put a tombstone in the record's place; False if one was there. Raises JobNotFound."""
-        for tries in range(ROUNDS):
-            record = await self._records.read(tenant, job_id)
-            if record is None:
-                raise no_such_job()
-            if not isinstance(record, Job):
-                return tries > 0  # A tombstone that came while we tried may be our own.
-            try:
-                await self._records.bury(record, datetime.now(UTC))
-            except WriteRefused:
-                continue
-            return True
-        raise RecordsUnavailable(f"the job changed {ROUNDS} times while it was erased")
+        try:
+            return await bury(self._records, tenant, job_id)
+        except RecordMissing as cause:
+            raise no_such_job() from cause
 
     def _tenant(self, request: Request, job_id: str) -> str:
         tenant = self._access.tenant(request.headers)

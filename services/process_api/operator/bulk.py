@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from claimcheck.dead_letters import DeadLetter
-from claimcheck.errors import ClaimcheckError, DependencyUnavailable, RequestRefused
+from claimcheck.errors import ClaimcheckError, DependencyUnavailable, LetterUnreadable, RequestRefused
 from claimcheck.operator_queries import DEFAULT_LIMIT, MOST, Filters, LetterId, LetterIdText, Position
 from claimcheck.operator_views import LetterOutcomeView, Outcome, OutcomesView
 from claimcheck.records import Records
@@ -126,11 +127,23 @@ class Bulk:
 
     async def _one(self, letter_id: LetterId, act: Act) -> LetterOutcomeView:
         try:
-            return await act(await self._records.letters.read(letter_id))
+            with readable():
+                return await act(await self._records.letters.read(letter_id))
         except RequestRefused as error:
             return _went_wrong(letter_id, "refused", error)
         except DependencyUnavailable as error:
             return _went_wrong(letter_id, "failed", error)
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Raises LetterUnreadable where an item is read that this release does not know."""
+    try:
+        yield
+    except (ValidationError, KeyError) as cause:
+        # The kind alone: the message would hold values, and those may be a client's.
+        log.warning("letter.unreadable", extra={"why": type(cause).__name__})
+        raise LetterUnreadable("the letter, or what belongs to its job, was written by a newer release") from cause
 
 
 def _became(letter: DeadLetter, outcome: Outcome, job_id: str | None = None) -> LetterOutcomeView:

@@ -8,6 +8,7 @@ from fastapi import Path
 
 from claimcheck.errors import (
     LetterNotFound,
+    LetterUnreadable,
     OperatorsOnly,
     RecordsUnavailable,
     Unauthenticated,
@@ -44,7 +45,7 @@ LETTERS: Responses = {
 }
 LETTER: Responses = {
     200: {"model": LetterDetailView, "description": "The dead letter, and where its job stands."},
-    **problems(*_REFUSED, LetterNotFound, RecordsUnavailable),
+    **problems(*_REFUSED, LetterNotFound, LetterUnreadable, RecordsUnavailable),
 }
 OUTCOMES: Responses = {
     200: {"model": OutcomesView, "description": "What became of each letter; some may have been refused or failed."},

@@ -1,13 +1,15 @@
 """Replay a dead letter as a new job: copy its upload, copy its finished parts, then accept it like any other.
 
 The order is accept's: what the record will name comes first, then the record, then the messages; last, the letter notes
-the job. A crash before the record leaves a blob that is swept and parts that expire; one after it, a job like any other
-and a letter whose next replay finds that job, since its id is made of the letter's. Parts go before the blob: there may
-be hundreds, and a blob must not wait for its record until a sweep takes it for forgotten.
+the job, unless the old one was erased meanwhile: then the new one is erased too. A crash before the record leaves a
+blob that is swept and parts that expire; one after it, a job like any other and a letter whose next replay finds that
+job, since its id is made of the letter's. Parts go before the blob: there may be hundreds, and a blob must not wait for
+its record until a sweep takes it for forgotten.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Collection
@@ -16,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from claimcheck import replaying
 from claimcheck.dead_letters import DeadLetter
+from claimcheck.erasing import bury, erase_content
 from claimcheck.errors import BlobMissing, IdempotencyKeyErased, LetterNotReplayable, RecordMissing
 from claimcheck.job import Job, Tombstone
 from claimcheck.records import Records
@@ -82,12 +85,22 @@ class Replayer:
         except BlobMissing as cause:
             raise _upload_gone() from cause
         except RecordMissing as cause:
-            raise LetterNotReplayable("its job was erased while it was replayed") from cause
+            raise _erased_meanwhile() from cause
         except IdempotencyKeyErased as cause:
             raise LetterNotReplayable("it was replayed already, and that job was erased") from cause
+        await self._stay_erased(plan.job, accepted)
         await self._records.letters.note_replay(letter, accepted.job_id)
         log.info("letter.replayed", extra={"job_id": letter.job_id, "replayed_as": accepted.job_id})
         return accepted.job_id
+
+    async def _stay_erased(self, old: Job, new: Job) -> None:
+        """What a client erased with the old job must not live on in the new one. Raises LetterNotReplayable."""
+        if not isinstance(await self._records.read(old.tenant, old.job_id), Tombstone):
+            return
+        with contextlib.suppress(RecordMissing):
+            await bury(self._records, new.tenant, new.job_id)
+        await erase_content(self._records, self._intake.blobs, new.tenant, new.job_id)
+        raise _erased_meanwhile()
 
     async def _plan(self, letter: DeadLetter, *, force: bool) -> Plan:
         plan = self.planned(letter, await self._records.read(letter.tenant, letter.job_id), force=force)
@@ -108,6 +121,10 @@ class Replayer:
             now=now,
             deadline_at=now + timedelta(seconds=self._intake.settings.deadline_s),
         )
+
+
+def _erased_meanwhile() -> LetterNotReplayable:
+    return LetterNotReplayable("its job was erased while it was replayed")
 
 
 def _upload_gone() -> LetterNotReplayable:

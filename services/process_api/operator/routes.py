@@ -25,7 +25,7 @@ from services.process_api import strict_json
 from services.process_api.admission import Admission
 from services.process_api.body import in_time, read_all
 from services.process_api.operator import described
-from services.process_api.operator.bulk import Bulk, Order, ReplayOrder
+from services.process_api.operator.bulk import Bulk, Order, ReplayOrder, readable
 from services.process_api.operator.replaying import Replayer
 
 LETTERS = "/dead-letters"
@@ -53,9 +53,13 @@ class Desk:
             raise MalformedRequest(f"the body is no JSON: {cause}") from cause
 
     async def letter(self, letter_id: str) -> View:
-        """A letter, what it says, and where its job stands. Raises LetterNotFound, RecordsUnavailable."""
-        letter = await self.records.letters.read(LetterId.parse(letter_id))
-        record = await self.records.read(letter.tenant, letter.job_id)
+        """A letter, what it says, and where its job stands.
+
+        Raises LetterNotFound, LetterUnreadable, RecordsUnavailable.
+        """
+        with readable():
+            letter = await self.records.letters.read(LetterId.parse(letter_id))
+            record = await self.records.read(letter.tenant, letter.job_id)
         message, refusal = None, None
         try:
             message = replaying.read_message(letter).model_dump(mode="json")

@@ -5,19 +5,27 @@ from __future__ import annotations
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from claimcheck.errors import LetterNotReplayable
+from claimcheck.announcing import Announcer
+from claimcheck.erasing import bury, erase_content
+from claimcheck.errors import LetterNotReplayable, LetterUnreadable
 from claimcheck.job import Job, Parts, Status
-from claimcheck.replaying import new_job_id
-from tests.services.operators.conftest import UPLOAD, Office, letter_id, newest_first, store
+from claimcheck.messaging import Queues
+from claimcheck.replaying import new_job_id, replayed
+from claimcheck.tasks import catalogue
+from services.process_api.accept import Intake
+from services.process_api.operator.replaying import Replayer
+from tests.services.operators.conftest import LETTERS, UPLOAD, Office, letter_id, newest_first, store
 from tests.stack.client import Client
+from tests.stack.services import Services
 from tests.stack.stores import Stores
 from tests.stack.system import System
 
+UNREADABLE = f"urn:claimcheck:problem:{LetterUnreadable.slug}"
 REFUSED = f"urn:claimcheck:problem:{LetterNotReplayable.slug}"
 
 
@@ -211,6 +219,61 @@ async def test_erased_replay_stays_erased(office: Office, client: Client, stores
     store(stores, letter.model_dump(mode="json"))
     assert office.outcome("replay", letter)["problem"]["detail"] == ("it was replayed already, and that job was erased")
     assert stores.blobs(f"uploads/default/{job_id}/") == []
+
+
+async def test_replay_that_died_before_its_messages_is_announced_by_the_next(office: Office, client: Client) -> None:
+    old = await office.job(task="fan", options={"parts": 2}, stage="piece", parts=Parts(total=2, done=0))
+    letter = await office.letter(old, part=1)
+    now, job_id = datetime.now(UTC), new_job_id(letter)
+    blob = f"uploads/default/{job_id}/0"
+    await office.blobs.put(blob, UPLOAD, "text/plain")
+    stage = catalogue()["fan"].stage("piece")
+    made: dict[str, Any] = {"blob": blob, "epoch": "00000000", "now": now, "deadline_at": now + timedelta(hours=1)}
+    await office.records.create_job(replayed(old, job_id=job_id, begin=stage, kept=[], reused=[], **made))
+    assert office.outcome("replay", letter)["job_id"] == job_id
+    assert len(client.until_status(job_id, "succeeded")["result"]["parts"]) == 2
+
+
+async def test_replay_of_a_job_that_is_erased_meanwhile_is_erased_too(
+    office: Office, client: Client, stores: Stores, services: Services
+) -> None:
+    old = await office.job()
+    letter = await office.letter(old)
+    settings = services.settings(stores.names)
+
+    class Raced(Intake):
+        async def take(self, job: Job, traceparent: str) -> Job:
+            taken = await super().take(job, traceparent)
+            assert await bury(office.records, old.tenant, old.job_id)
+            await erase_content(office.records, office.blobs, old.tenant, old.job_id)
+            return taken
+
+    queues = Queues(settings.queue, timeout_s=10)
+    try:
+        intake = Raced(settings.job, office.blobs, office.records, Announcer(office.records, queues))
+        with pytest.raises(LetterNotReplayable, match="erased while it was replayed"):
+            await Replayer(intake, office.records).replay(letter, force=False, traceparent="")
+    finally:
+        await queues.close()
+    job_id = new_job_id(letter)
+    assert stores.record(job_id)["kind"] == "tombstone"
+    assert stores.blobs(f"uploads/default/{job_id}/") == []
+
+
+async def test_what_a_newer_release_wrote_is_refused_and_the_others_are_replayed(
+    office: Office, client: Client, stores: Stores
+) -> None:
+    newer, old = await office.job(), await office.job()
+    letters = [await office.letter(newer), await office.letter(old)]
+    store(stores, {**stores.record(newer.job_id), "status": "dreaming"})
+    refused, done = office.act("replay", *letters).json()["letters"]
+    assert (refused["outcome"], refused["problem"]["type"]) == ("refused", UNREADABLE)
+    client.until_status(done["job_id"], "succeeded")
+    shown = office.api.get(f"{LETTERS}/{letter_id(letters[0])}")
+    assert (shown.status_code, shown.json()["type"]) == (409, UNREADABLE)
+    # Of the letter itself the same.
+    store(stores, {**letters[0].model_dump(mode="json"), "delivery_count": "many"})
+    assert office.outcome("discard", letters[0])["problem"]["type"] == UNREADABLE
 
 
 async def test_dry_run_says_what_would_be_done_and_does_nothing(office: Office, stores: Stores) -> None:
