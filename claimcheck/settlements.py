@@ -81,8 +81,6 @@ class FinishPart:
     warning: dict[str, Any] | None = None
 
 
-AMPLE = RetryBudget.full(retries=1)  # enough for the one decision that is made with it
-
 Settlement = Succeed | Advance | PutBack | FailJob | FinishPart
 
 
@@ -93,7 +91,7 @@ def decide(
     *,
     delivery_count: int,
     policy: RetryPolicy,
-    budget: RetryBudget = AMPLE,
+    budget: RetryBudget,
     jitter: float,
     now: datetime,
 ) -> Settlement:

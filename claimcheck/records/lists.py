@@ -57,15 +57,8 @@ class Lists:
         moved nor come due since `moved_before`; those that have waited longest first. Raises RecordsUnavailable.
         """
         places = " OR ".join(f"(c.task = @task{n} AND c.stage = @stage{n})" for n in range(len(stages)))
-        text = (
-            f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.moved_at < @before"
-            f" AND (NOT IS_DEFINED(c.due_at) OR IS_NULL(c.due_at) OR c.due_at < @before) AND ({places})"
-            " ORDER BY c.moved_at"
-        )
         named = {f"@{what}{n}": name for n, place in enumerate(stages) for what, name in zip(PLACE, place, strict=True)}
-        values: dict[str, object] = {"@limit": limit, "@before": timestamp(moved_before), **named}
-        found = self.readable(Job, await self.every_range(text, values))
-        return sorted(found, key=lambda job: job.moved_at)[:limit]
+        return await self._unmoved(f"AND ({places})", named, moved_before=moved_before, limit=limit)
 
     async def overdue(self, *, now: datetime, limit: int) -> list[Job]:
         """Up to `limit` unended jobs of each range, of every tenant, past their deadline. Raises RecordsUnavailable."""
@@ -77,12 +70,18 @@ class Lists:
         """Up to `limit` unended jobs, of every tenant and task, that have neither moved nor come due since then; those
         that have waited longest first. Raises RecordsUnavailable.
         """
+        return await self._unmoved("", {}, moved_before=moved_before, limit=limit)
+
+    async def _unmoved(
+        self, where: str, named: Mapping[str, object], *, moved_before: datetime, limit: int
+    ) -> list[Job]:
         text = (
             f"SELECT TOP @limit * FROM c WHERE c.kind = 'job' AND {OUTSIDER} AND c.moved_at < @before"
-            " AND (NOT IS_DEFINED(c.due_at) OR IS_NULL(c.due_at) OR c.due_at < @before) ORDER BY c.moved_at"
+            f" AND (NOT IS_DEFINED(c.due_at) OR IS_NULL(c.due_at) OR c.due_at < @before) {where} ORDER BY c.moved_at"
         )
-        rows = await self.every_range(text, {"@limit": limit, "@before": timestamp(moved_before)})
-        return sorted(self.readable(Job, rows), key=lambda job: job.moved_at)[:limit]
+        values: dict[str, object] = {"@limit": limit, "@before": timestamp(moved_before), **named}
+        found = self.readable(Job, await self.every_range(text, values))
+        return sorted(found, key=lambda job: job.moved_at)[:limit]
 
     async def tombstones(self, *, erased_before: datetime, limit: int) -> list[Tombstone]:
         """Up to `limit` tombstones of each range, of every tenant, whose second erase is due."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from claimcheck import protocol, writes
 from claimcheck.announcing import Announcer
-from claimcheck.errors import DeadLettered, PermanentFailure, WorkerDied, WriteRefused
+from claimcheck.errors import DeadLettered, PermanentFailure, RecordMissing, WorkerDied, WriteRefused
 from claimcheck.job import Job, Run
-from claimcheck.messages import Message
+from claimcheck.messages import Message, job_of
 from claimcheck.messaging import Delivery
 from claimcheck.protocol import AnnounceThenComplete, Complete, GiveUp, PassOnThenComplete, RunPart, Take
 from claimcheck.records import Records
@@ -89,6 +89,25 @@ class Beginner:
             part_done=await self._part_done(record, message),
         )
         return await self._carry_out(verdict, record, delivery, message, _parked(delivery, message))
+
+    async def postponed(self, body: bytes, due_at: datetime) -> bool:
+        """Note on its job that a message which this release cannot read is due then; False: no job waits for it."""
+        owner = job_of(body)
+        if owner is None:
+            return True
+        try:
+            await self._records.write(*owner, writes.postpone(due_at, datetime.now(UTC)))
+        except RecordMissing:
+            return False
+        except WriteRefused:  # A later due time stands, or the job has ended.
+            try:
+                record = await self._records.read(*owner)
+            except (KeyError, ValueError):
+                return True
+            return isinstance(record, Job) and not record.ended
+        except ValueError:  # A record of a newer release, which has been written all the same.
+            return True
+        return True
 
     async def _take_unread(self, delivery: Delivery, message: Message) -> Begun | None:
         run, now = _new_run(delivery)

@@ -24,7 +24,7 @@ from services.worker.patience import Patience
 from services.worker.scratch import RunFolder, Scratch
 from services.worker.stage import Handler, StageRun
 
-STORAGE_S = 60.0  # A storage that is away for less than that costs no attempt.
+STORAGE_S = 60.0  # A storage that is away for less than that, counted from its first failure, costs no attempt.
 
 Handlers = Mapping[tuple[str, str], Handler]
 

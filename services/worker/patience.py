@@ -28,17 +28,20 @@ class Patience:
         self._drain = drain
 
     async def ask(self, call: Callable[[], Awaitable[T]], *, limit_s: float = math.inf) -> T:
-        """What the call returns. It is repeated while its dependency does not answer, and begun within `limit_s`.
+        """What the call returns. It is repeated while its dependency does not answer, and begun again at the latest
+        `limit_s` after it first failed: a call may itself take long, such as a download.
 
         Raises DependencyUnavailable after that, LeaseLost once the worker's time is over.
         """
-        ends_at, tries = time.monotonic() + limit_s, 0
+        ends_at, tries = math.inf, 0
         while True:
             try:
                 return await call()
             except DependencyUnavailable as error:
                 if self._drain.over:
                     raise LeaseLost("the worker's time is over; the lease runs out by itself") from error
+                if not tries:
+                    ends_at = time.monotonic() + limit_s
                 tries += 1
                 wait_s = backoff_s(tries, policy=BACKOFF, jitter=random.random(), at_least_s=0.05)
                 if time.monotonic() + wait_s > ends_at:

@@ -120,10 +120,13 @@ class Runner:
             await self._settle(begun, Failed(UnexpectedError(f"the result cannot be kept: {refused.detail}")))
 
     async def _put_aside(self, delivery: Delivery) -> None:
-        """Send a copy for a worker that knows more than this one; no attempt is spent."""
+        """Send a copy for a worker that knows more than this one, while its job waits for it; no attempt is spent."""
+        due_at = datetime.now(UTC) + PUT_ASIDE
+        if not await self._patience.ask(lambda: self._beginner.postponed(delivery.body, due_at)):
+            log.info("delivery.dropped", extra={"why": "its job has ended or is gone"})
+            return
         # The id ends in something random, since the broker drops an id that it has seen.
         message_id = f"{delivery.message_id[:100]}:{secrets.token_hex(4)}"
-        due_at = datetime.now(UTC) + PUT_ASIDE
         parent = delivery.properties.get("traceparent", "")
         await self._patience.ask(
             lambda: self._queues.send_copy(

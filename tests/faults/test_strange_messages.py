@@ -7,6 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.faults.conftest import Scene
 from tests.stack.waiting import until
 
@@ -52,7 +54,11 @@ def test_undecodable_messages_are_dead_lettered_with_their_reasons_and_the_queue
 
 def test_newer_message_comes_back_later_under_another_id(scene: Scene) -> None:
     sent = "newer"
-    body = message(v=2, shape="unknown")
+    job_id = scene.client.submit()
+    scene.succeeded_once(job_id)
+    scene.stores.until_empty()
+    scene.stores.change_record(job_id, status="queued", end=None)
+    body = message(v=2, shape="unknown", job_id=job_id)
     scene.stores.send({sent: body})
     sent_at = datetime.now(UTC)
     until(lambda: scene.stores.counts()["scheduled"] == 1, "a copy is scheduled")
@@ -63,13 +69,28 @@ def test_newer_message_comes_back_later_under_another_id(scene: Scene) -> None:
     assert copy.message_id.startswith(f"{sent}:")
     assert copy.scheduled_enqueue_time_utc is not None
     assert timedelta(seconds=25) < copy.scheduled_enqueue_time_utc - sent_at < timedelta(seconds=40)
+    # Else the keeper would take the job for forgotten.
+    assert datetime.fromisoformat(scene.stores.record(job_id)["due_at"]) > sent_at + timedelta(seconds=25)
     scene.succeeded_once(scene.client.submit())
 
 
-def test_message_without_a_record_is_completed(scene: Scene) -> None:
-    scene.stores.send({"orphan": message()})
+@pytest.mark.parametrize("v", [1, 2])
+def test_message_without_a_record_is_completed(scene: Scene, v: int) -> None:
+    scheduled = scene.stores.counts()["scheduled"]
+    scene.stores.send({f"orphan of version {v}": message(v=v)})
     scene.stores.until_empty()
     scene.succeeded_once(scene.client.submit())
+    assert scene.stores.counts()["scheduled"] == scheduled
+
+
+def test_newer_message_of_an_ended_job_does_not_come_back_for_ever(scene: Scene) -> None:
+    scheduled = scene.stores.counts()["scheduled"]
+    job_id = scene.client.submit()
+    scene.succeeded_once(job_id)
+    scene.stores.send({"newer, of an ended job": message(v=2, job_id=job_id)})
+    scene.stores.until_empty()
+    scene.succeeded_once(scene.client.submit())
+    assert scene.stores.counts()["scheduled"] == scheduled
 
 
 def test_second_message_of_an_ended_job_is_completed_unrun(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from azure_local_emulators.cosmos.errors import ServiceError
 from azure_local_emulators.cosmos.patching import Patch
 from claimcheck import protocol
 from claimcheck.errors import DependencyFailure, PermanentFailure, WorkerDied
-from claimcheck.failures import RetryPolicy
+from claimcheck.failures import RetryBudget, RetryPolicy
 from claimcheck.job import Job, Status
 from claimcheck.pipeline import MoveOn
 from claimcheck.rescuing import PATIENCE_LOCKS, Waiting
@@ -73,6 +73,7 @@ class Product:
         self._task, self._decisions, self._parts = task, decisions, parts
         self._max_attempts = max_attempts
         self._policy = RetryPolicy(max_attempts=max_attempts, backoff_first_s=2.0, backoff_max_s=300.0)
+        self._budget = RetryBudget.full(retries=1)  # When a retry comes due, the search draws itself.
         self.begin = cache(self._begin)
         self.judge_letter = cache(self._judge_letter)
         self.settle = cache(self._settle)
@@ -126,6 +127,7 @@ class Product:
             OUTCOMES[outcome],
             delivery_count=count,
             policy=self._policy,
+            budget=self._budget,
             jitter=0.5,
             now=NOW,
         )

@@ -27,6 +27,7 @@ TASK = Task(
         Stage("assemble", "media", "m:f"),
     ),
 )
+AMPLE = RetryBudget.full(retries=1)
 PART = message(stage="speech", part=3, attempt=2, turn=1)
 WHOLE = message(attempt=2, turn=1)
 
@@ -34,7 +35,7 @@ WHOLE = message(attempt=2, turn=1)
 def decide(delivered: Message, outcome: Outcome, delivery_count: int = 0) -> settlements.Settlement:
     policy = RetryPolicy(max_attempts=5, backoff_first_s=2.0, backoff_max_s=300.0)
     return settlements.decide(
-        TASK, delivered, outcome, delivery_count=delivery_count, policy=policy, jitter=0.5, now=NOW
+        TASK, delivered, outcome, delivery_count=delivery_count, policy=policy, budget=AMPLE, jitter=0.5, now=NOW
     )
 
 
@@ -71,7 +72,9 @@ def test_drain_puts_back_the_same_attempt_at_once_with_the_next_turn() -> None:
 def test_worker_that_does_not_know_the_task_puts_it_back_for_later_without_spending_an_attempt() -> None:
     policy = RetryPolicy(max_attempts=5, backoff_first_s=2.0, backoff_max_s=300.0)
     wait = timedelta(seconds=30)
-    settlement = settlements.decide(None, WHOLE, NotRun(wait), delivery_count=0, policy=policy, jitter=0.5, now=NOW)
+    settlement = settlements.decide(
+        None, WHOLE, NotRun(wait), delivery_count=0, policy=policy, budget=AMPLE, jitter=0.5, now=NOW
+    )
     assert settlement == PutBack(message(attempt=2, turn=2), NOW + wait)
 
 

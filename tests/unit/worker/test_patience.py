@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from claimcheck.errors import BlobMissing, BlobsUnavailable, LeaseLost
@@ -48,6 +50,16 @@ async def test_limit_of_nothing_asks_once() -> None:
     with pytest.raises(BlobsUnavailable):
         await Patience(Drain(25)).ask(dependency.ask, limit_s=0)
     assert dependency.asked == 1
+
+
+async def test_limit_begins_at_the_first_failure_however_long_the_call_takes() -> None:
+    dependency = Dependency(1)
+
+    async def download() -> str:
+        await asyncio.sleep(0.2)
+        return await dependency.ask()
+
+    assert await Patience(Drain(25)).ask(download, limit_s=0.1) == "answer"
 
 
 async def test_other_errors_are_answers() -> None:
