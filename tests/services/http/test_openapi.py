@@ -17,6 +17,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from tests.services.http.conftest import LIMIT_BYTES
 from tests.stack.client import Client
@@ -60,7 +61,9 @@ def _check(requests: SearchStrategy[Case[Any]]) -> None:
     @SENT
     @given(requests)
     def check(case: Case[Any]) -> None:
-        case.call_and_validate()
+        # The fields of a form are text, so one of the wrong type may well say something right: an object is JSON, too.
+        is_form = (case.media_type or "").startswith("multipart/")
+        case.call_and_validate(excluded_checks=[negative_data_rejection] if is_form else [])
 
     check()
 
