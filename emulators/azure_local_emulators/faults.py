@@ -3,7 +3,8 @@
 A fault reads "the n-th request of kind k: delay | fail as s | commit, then fail | kill process p before | after |
 instead of carrying it out".
 The emulators ask `Faults.hit` once per request and run the fault's two halves around their commit. Faults are set over
-HTTP (`POST /_emulator/faults`), never by configuration, so a forgotten one cannot outlive the process.
+HTTP (`POST /_emulator/faults`), never by configuration, so a forgotten one cannot outlive the process. Each has an
+`id`, by which whoever set it takes it away again and leaves the others'.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 from collections import Counter
 from collections.abc import Mapping
@@ -54,6 +56,7 @@ class Fault:
     process that is dead by then is carried out, as one that was on its way; after `kill-instead` it is not, as if the
     process had died before it sent it."""
     seen: int = 0
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):
@@ -108,8 +111,8 @@ class Faults:
         return None
 
     def arm(self, body: Mapping[str, Any]) -> Fault:
-        """Add a fault from its JSON form (the fields of Fault, without `seen`). Raises InvalidFault."""
-        known = {f.name for f in fields(Fault)} - {"seen"}
+        """Add a fault from its JSON form (the fields of Fault, without `seen` and `id`). Raises InvalidFault."""
+        known = {f.name for f in fields(Fault)} - {"seen", "id"}
         if unknown := set(body) - known:
             raise InvalidFault(f"unknown field {sorted(unknown)}; known: {', '.join(sorted(known))}")
         try:
@@ -118,6 +121,13 @@ class Faults:
             raise InvalidFault(str(cause)) from cause
         self.armed.append(fault)
         return fault
+
+    def disarm(self, fault_id: str) -> bool:
+        """Forget one fault, and whether there was one; the counts and the other faults stay."""
+        kept = [fault for fault in self.armed if fault.id != fault_id]
+        known = len(kept) < len(self.armed)
+        self.armed = kept
+        return known
 
     def clear(self) -> None:
         """Forget every fault and count."""

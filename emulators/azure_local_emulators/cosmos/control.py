@@ -23,6 +23,8 @@ def answer(call: Call, faults: Faults, totals: Totals) -> Answer:
     if what == ("DELETE", "faults"):
         faults.clear()
         return Answer(204)
+    if call.method == "DELETE" and call.segments[1:2] == ["faults"]:
+        return _disarmed("/".join(call.segments[2:]), faults)
     if what == ("GET", "counts"):
         return json_answer(200, faults.counts)
     if what == ("GET", "charges"):
@@ -31,6 +33,12 @@ def answer(call: Call, faults: Faults, totals: Totals) -> Answer:
         totals.clear()
         return Answer(204)
     raise ServiceError(404, f"{what[0]} /_emulator/{what[1]} is unknown.")
+
+
+def _disarmed(fault_id: str, faults: Faults) -> Answer:
+    if not faults.disarm(fault_id):
+        raise ServiceError(404, f"There is no fault {fault_id!r}.")
+    return Answer(204)
 
 
 def _armed(call: Call, faults: Faults) -> Answer:

@@ -22,6 +22,7 @@ from .queue import Queue
 from .settings import InvalidSettings, QueueSettings
 
 _LISTED = "$Resources/queues"
+_FAULT = "_emulator/faults/"
 
 
 class Admin:
@@ -36,7 +37,7 @@ class Admin:
             ("GET", "_emulator/counts"): lambda _: _json(dict(faults.counts)),
             ("GET", "_emulator/faults"): lambda _: _json([vars(fault) for fault in faults.armed]),
             ("POST", "_emulator/faults"): self._arm,
-            ("DELETE", "_emulator/faults"): self._disarm,
+            ("DELETE", "_emulator/faults"): self._clear_faults,
             ("POST", "_emulator/drop-connections"): self._drop_connections,
             ("POST", "_emulator/age"): self._age,
             ("GET", "_emulator/certificate"): lambda _: HttpResponse(200, certificate.pem(), "application/x-pem-file"),
@@ -48,6 +49,8 @@ class Admin:
         route = self._routes.get((request.method, request.path))
         if route:
             return route(request)
+        if request.method == "DELETE" and request.path.startswith(_FAULT):
+            return self._disarm(request.path.removeprefix(_FAULT))
         if request.path.startswith("_emulator/") or request.path in ("", "healthz"):
             return _json({"error": f"no route {request.method} /{request.path}"}, 404)
         entity_routes = {"GET": self._get, "PUT": self._create, "DELETE": self._delete}
@@ -65,9 +68,14 @@ class Admin:
             return _json({"error": str(refused)}, 400)
         return _json(vars(fault), 201)
 
-    def _disarm(self, request: HttpRequest) -> HttpResponse:
+    def _clear_faults(self, request: HttpRequest) -> HttpResponse:
         self._faults.clear()
         return _json([])
+
+    def _disarm(self, fault_id: str) -> HttpResponse:
+        if not self._faults.disarm(fault_id):
+            return _json({"error": f"there is no fault {fault_id!r}"}, 404)
+        return _json([vars(fault) for fault in self._faults.armed])
 
     def _drop_connections(self, request: HttpRequest) -> HttpResponse:
         dropped = list(self._connections)

@@ -132,6 +132,18 @@ async def test_every_kind_of_request_is_counted(box: Box, raw: Raw) -> None:
     assert {kind: counts.get(kind) for kind in kinds} == dict.fromkeys(kinds, 1)
 
 
+async def test_a_fault_is_taken_away_by_its_id_and_the_others_and_the_counts_stay(box: Box, raw: Raw) -> None:
+    arm(raw, box, "create", "fail", error="403", times=100)
+    (struck,) = raw.control("GET", "faults")
+    arm(raw, box, "create", "delay")
+    raw.control("DELETE", f"faults/{struck['id']}")
+    await box.create(item())
+    (left,) = raw.control("GET", "faults")
+    assert (left["action"], left["seen"]) == ("delay", 1)
+    assert raw.control("GET", "counts")["create"] == 1
+    assert raw.send("DELETE", f"_emulator/faults/{struck['id']}").status_code == 404
+
+
 def test_a_fault_that_makes_no_sense_is_400(raw: Raw) -> None:
     for body in (
         b"{}",

@@ -256,6 +256,21 @@ async def test_requests_are_counted_by_kind_until_faults_are_cleared(namespace: 
     assert "send" not in namespace.json("GET", "counts")
 
 
+async def test_a_fault_is_taken_away_by_its_id_and_the_others_and_the_counts_stay(
+    namespace: Namespace, aio: Sdk
+) -> None:
+    queue, sender, _ = await aio.fresh(namespace)
+    with namespace.fault(queue, "send", "fail", "amqp:not-allowed", times=100):
+        (struck,) = namespace.json("GET", "faults")
+        namespace.arm(kind="send", action="delay", match={"entity": queue})
+        assert namespace.http("DELETE", f"_emulator/faults/{struck['id']}")[0] == 200
+        await sender.send_messages(ServiceBusMessage("x"))
+        (left,) = namespace.json("GET", "faults")
+        assert (left["action"], left["seen"]) == ("delay", 1)
+        assert namespace.json("GET", "counts")["send"] >= 1
+        assert namespace.http("DELETE", f"_emulator/faults/{struck['id']}")[0] == 404
+
+
 @pytest.mark.parametrize(
     ("body", "explanation"),
     [
@@ -263,6 +278,7 @@ async def test_requests_are_counted_by_kind_until_faults_are_cleared(namespace: 
         ({"kind": "send", "action": "fail"}, "needs `error`"),
         ({"kind": "send", "action": "fail", "error": "drop", "nth": 0}, "nth is 0"),
         ({"kind": "send", "action": "delay", "seconds": 1}, "unknown field"),
+        ({"kind": "send", "action": "delay", "id": "mine"}, "unknown field"),
         ({"action": "delay"}, "kind"),
         ([], "JSON object"),
     ],
