@@ -14,6 +14,7 @@ from azure.storage.blob import ContainerClient
 
 from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.addresses import HOST, RECORDS_KEY, queue_connection_string, records_endpoint
+from tests.stack.fault_hook import FaultHook
 from tests.stack.names import Names
 from tests.stack.services import Services
 from tests.stack.waiting import until
@@ -167,11 +168,8 @@ class Stores:
 @contextlib.contextmanager
 def _armed(emulator: EmulatorProcess, port: str, fault: dict[str, Any]) -> Iterator[None]:
     """Arm a fault. Fails if nothing was struck by it: then the test tests something else than it says."""
-    address = f"http://{HOST}:{emulator.ports[port]}/_emulator/faults"
-    httpx.post(address, json=fault).raise_for_status()
-    try:
+    with contextlib.closing(FaultHook(emulator, port)) as hook:
+        hook.arm(**fault)
         yield
-        (armed,) = httpx.get(address).json()
+        (armed,) = hook.armed()
         assert armed["seen"] >= armed["nth"], f"no request was struck by {fault}"
-    finally:
-        httpx.delete(address).raise_for_status()

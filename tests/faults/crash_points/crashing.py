@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 from aiohttp.web_request import BaseRequest
 
-from claimcheck.commands.up.addresses import HOST, blob_connection_string, records_endpoint
-from tests.stack.client import ANSWER_S
+from claimcheck.commands.up.addresses import blob_connection_string, records_endpoint
 from tests.stack.counting_proxy import Ambush, CountingProxy, LoopThread
+from tests.stack.fault_hook import FaultHook
 from tests.stack.forking import Forked
 from tests.stack.services import Services
 
@@ -82,10 +81,8 @@ class Watch:
         self._queue, self._loop = queue, loop
         self._blobs = CountingProxy(services.azurite.port, blob_kind)
         self._records = CountingProxy(services.cosmos.ports["http"], record_kind)
-        broker = f"http://{HOST}:{services.service_bus.ports['admin']}/_emulator"
-        self._broker = httpx.Client(base_url=broker, verify=False, timeout=ANSWER_S)
+        self._faults = FaultHook(services.service_bus, "admin")
         self._ambush: Ambush | None = None
-        self._fault: dict[str, Any] | None = None
         for proxy in (self._blobs, self._records):
             loop.run(proxy.open())
 
@@ -93,7 +90,7 @@ class Watch:
         """Close every connection."""
         for proxy in (self._blobs, self._records):
             self._loop.run(proxy.close())
-        self._broker.close()
+        self._faults.close()
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -105,7 +102,7 @@ class Watch:
 
     def begin(self, victim: Forked, point: CrashPoint | None) -> None:
         """Count from 0; with a point, kill `victim` there."""
-        self._fault = None
+        self.end()
         ambush = Ambush(point.kind, point.nth, point.after, victim) if point else None
         for name, proxy in (("blobs", self._blobs), ("records", self._records)):
             proxy.watch(ambush if point and point.service == name else None)
@@ -115,18 +112,20 @@ class Watch:
                 self._arm(kind, action="delay", nth=NEVER)
         elif point.service == "queue":
             action = "kill-after" if point.after else "kill-instead"
-            self._fault = self._arm(point.kind, action=action, nth=point.nth, pid=victim.pid)
+            self._arm(point.kind, action=action, nth=point.nth, pid=victim.pid)
 
     def end(self) -> None:
-        """Pass everything on."""
+        """Pass everything on. A point that was not reached strikes nobody else."""
         for proxy in (self._blobs, self._records):
             proxy.watch()
+        self._ambush = None
+        self._faults.disarm()
 
     def counted(self) -> Counts:
         """What the program has asked since `begin`, if that was told no point."""
         counts: Counts = Counter({("blobs", kind): count for kind, count in self._blobs.counted().items()})
         counts.update({("records", kind): count for kind, count in self._records.counted().items()})
-        armed = {(fault["match"].get("entity"), fault["kind"]): fault["seen"] for fault in self._armed()}
+        armed = {(fault["match"].get("entity"), fault["kind"]): fault["seen"] for fault in self._faults.armed()}
         for kind in self._queue_kinds():
             counts["queue", kind] = armed[self._entity(kind), kind.removeprefix(DEAD_LETTERS).strip()]
         return +counts
@@ -134,9 +133,9 @@ class Watch:
     @property
     def struck(self) -> bool:
         """Whether the program came to the point where it was to be killed."""
-        if self._fault is None:
-            return self._ambush is not None and self._ambush.struck
-        return any(fault["pid"] == self._fault["pid"] and fault["seen"] >= fault["nth"] for fault in self._armed())
+        if self._ambush is not None and self._ambush.struck:
+            return True
+        return any(fault["seen"] >= fault["nth"] for fault in self._faults.armed())
 
     def _queue_kinds(self) -> list[str]:
         return [*QUEUE_KINDS, *(f"{DEAD_LETTERS} {kind}" for kind in QUEUE_KINDS)]
@@ -144,11 +143,6 @@ class Watch:
     def _entity(self, kind: str) -> str:
         return self._queue + (DEAD_LETTERS if kind.startswith(DEAD_LETTERS) else "")
 
-    def _arm(self, kind: str, **fault: Any) -> dict[str, Any]:
-        fault |= {"kind": kind.removeprefix(DEAD_LETTERS).strip(), "match": {"entity": self._entity(kind)}}
-        self._broker.post("faults", json=fault).raise_for_status()
-        return fault
-
-    def _armed(self) -> list[dict[str, Any]]:
-        armed: list[dict[str, Any]] = self._broker.get("faults").json()
-        return armed
+    def _arm(self, kind: str, **fault: Any) -> None:
+        kind, entity = kind.removeprefix(DEAD_LETTERS).strip(), self._entity(kind)
+        self._faults.arm(kind=kind, match={"entity": entity}, **fault)

@@ -21,6 +21,7 @@ from tests.faults.crash_points.crashing import CrashPoint, Watch
 from tests.stack.by_hand import ByHand
 from tests.stack.client import ANSWER_S, Body, Client
 from tests.stack.counting_proxy import LoopThread
+from tests.stack.fault_hook import Fault, FaultHook
 from tests.stack.forking import Forked, ForkServer
 from tests.stack.names import Names
 from tests.stack.services import Services
@@ -58,6 +59,7 @@ class Lane:
         self._server = server
         broker = f"http://{HOST}:{services.service_bus.ports['admin']}/_emulator"
         self._broker = httpx.Client(base_url=broker, verify=False, timeout=ANSWER_S)
+        self._faults = FaultHook(services.service_bus, "admin")
         variables = {**services.variables(names), **QUICK, "PYTHONPATH": str(plugins)}
         asyncio.run(provision(services.settings(names)))
         self.system = System(folder, variables, workers=1, keepers=1, spawn=server.spawn)
@@ -71,8 +73,9 @@ class Lane:
         """Every job whose id a client knows -> the status that it ended with."""
 
     def close(self) -> None:
-        """End every program."""
+        """End every program, and arm nothing any more."""
         self.system.close()
+        self._faults.close()
         for connection in (self.client.process, self.client.status, self._broker):
             connection.close()
         for watch in self._watches.values():
@@ -150,9 +153,16 @@ class Lane:
 
     def fail_sends(self, *, times: int, error: str) -> None:
         """Let the next messages to the queue fail before they are stored."""
-        match = {"entity": self.stores.queue}
-        fault = {"kind": "send", "action": "fail", "error": error, "times": times, "match": match}
-        self._broker.post("faults", json=fault).raise_for_status()
+        self._faults.arm(kind="send", action="fail", error=error, times=times, match={"entity": self.stores.queue})
+
+    def disarm(self) -> None:
+        """Let no message fail that is sent from now on."""
+        self._faults.disarm()
+
+    def faults(self) -> list[Fault]:
+        """What is armed for this queue, whoever armed it."""
+        every = self._faults.everyones()
+        return [fault for fault in every if fault["match"].get("entity", "").startswith(self.stores.queue)]
 
     def counts(self) -> Body:
         """What the queue holds."""

@@ -63,6 +63,7 @@ def undisturbed(story: Story, lane: Lane) -> Counts:
     case = _begun(story, lane, None)
     story.play(lane, case)
     counts = lane.watch.counted()
+    lane.watch.end()
     _ended(story, lane, case)
     return counts
 
@@ -89,4 +90,5 @@ def _begun(story: Story, lane: Lane, point: CrashPoint | None) -> Case:
 
 def _ended(story: Story, lane: Lane, case: Case) -> None:
     story.finish(lane, case)
+    lane.disarm()
     lane.end(WORKER, KEEPER)
