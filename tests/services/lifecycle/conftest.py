@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Iterator
 
 import httpx
@@ -16,7 +17,6 @@ from tests.services.lifecycle.world import World, opened
 from tests.stack.names import Names
 from tests.stack.services import Services
 
-QUEUE = "lifecycle"
 DESCRIPTION = f"""<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml">
 <QueueDescription xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect">
 <LockDuration>PT{LOCK_S:.0f}S</LockDuration><MaxDeliveryCount>{MAX_DELIVERIES}</MaxDeliveryCount>
@@ -30,9 +30,10 @@ DESCRIPTION = f"""<entry xmlns="http://www.w3.org/2005/Atom"><content type="appl
 @pytest.fixture(scope="package")
 def world(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The product's components on a queue of their own, whose leases are the longest that there are."""
-    made = httpx.put(f"http://{HOST}:{services.service_bus.ports['admin']}/{QUEUE}", content=DESCRIPTION)
+    name = f"lifecycle-{secrets.token_hex(4)}"  # A worker of pytest-xdist may make this fixture more than once.
+    made = httpx.put(f"http://{HOST}:{services.service_bus.ports['admin']}/{name}", content=DESCRIPTION)
     assert made.status_code == httpx.codes.CREATED, made.text
-    names = Names(container=QUEUE, queues=dict.fromkeys(("media", "speech", "language"), QUEUE))
+    names = Names(container=name, queues=dict.fromkeys(("media", "speech", "language"), name))
     settings = services.settings(
         names,
         queue={"lease_s": LOCK_S, "renew_s": LOCK_S / 3, "senders": 1},
