@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -41,6 +42,8 @@ class Forked:
         """`pid` runs now: it is held until the server says go."""
         self.pid = pid
         self._fd = os.pidfd_open(pid)
+        # Not when it ends: a test and whoever killed the program may wait for that in two threads.
+        weakref.finalize(self, os.close, self._fd)
 
     @property
     def returncode(self) -> int | None:
@@ -61,10 +64,6 @@ class Forked:
         """Unless it has ended. Never hits another process that has its number by now."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._fd, how)
-
-    def close(self) -> None:
-        """Forget it."""
-        os.close(self._fd)
 
     def _ended_within(self, seconds: float | None) -> bool:
         poll = select.poll()
