@@ -103,7 +103,7 @@ def test_storage_that_limps_is_a_503_in_time_and_costs_no_job_an_attempt(
 ) -> None:
     scene = limping.scene
     # The first reads its upload when nobody gives it; the second is not even taken.
-    running = scene.client.submit(options={"do": "read", "seconds": 1})
+    running = scene.client.submit(options={"do": "read", "seconds": 5})
     scene.client.until_running(running)
     queued = scene.client.submit(options={"do": "read"})
     retries = scene.logs().count("dependency.retry")

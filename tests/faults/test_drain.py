@@ -14,6 +14,7 @@ from tests.stack.waiting import until
 
 DRAIN_S = 3
 SLACK_S = 2.0  # Of a loaded machine, for the end of a process.
+CUT_SHORT_SLACK_S = 5.0  # The same, where the time limit is short and what ends the process is a time limit too.
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_worker_whose_broker_does_not_answer_ends_in_time_all_the_same_and_loses
         assert scene.system.stop(WORKER) == 1
     finally:
         os.kill(scene.services.service_bus.pid, signal.SIGCONT)
-    assert time.monotonic() - began_at < DRAIN_S + SLACK_S
+    assert time.monotonic() - began_at < DRAIN_S + CUT_SHORT_SLACK_S
     assert "worker.drain_cut_short" in scene.logs()
     scene.system.restart(WORKER)
     scene.succeeded_once(job_id, deadline_s=60)

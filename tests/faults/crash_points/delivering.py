@@ -97,7 +97,7 @@ STORIES: list[Story] = [
     Deliver("result in a blob", options={"result_bytes": 300_000}),
     Deliver("retry", options={"do": "fail-once"}, attempt=2),
     Deliver("permanent failure", Status.FAILED, options={"do": "refuse"}),
-    Drain("drain", options={"seconds": 3}),
+    Drain("drain", options={"seconds": 6}),
     CancelRunning("cancel while running", Status.CANCELLED, options={"seconds": 30}),
     Fan("fan-out", done={0: 1, 1: 1, 2: 1}),
     Fan("fan-out with trouble", done={0: 2}, skipped=(1,), refuse=[1], fail_once=[0]),
