@@ -21,6 +21,9 @@ from tests.stack.components import MODELS, ROOT
 from tests.stack.names import Names, NameStock
 from tests.stack.services import Services, broker_process, cosmos_process
 from tests.stack.system import System
+from tests.stack.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 RunSystem = Callable[..., AbstractContextManager[System]]
 

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.crash_points.lane import Lane
 from tests.faults.crash_points.performing import Stage
 from tests.faults.crash_points.story import Story
+from tests.stack import tally
 from tests.stack.components import ROOT
 from tests.stack.counting_proxy import LoopThread
 from tests.stack.forking import ForkServer
@@ -17,13 +18,6 @@ from tests.stack.names import NameStock
 from tests.stack.services import Services
 
 PLUGINS = ROOT / "tests" / "plugin"
-COVERED = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many crash points the run covered."""
-    if (covered := terminalreporter.config.stash.get(COVERED, None)) is not None:
-        terminalreporter.write_line(f"crash points: {covered} covered")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +41,7 @@ def stage(
             for story in _asked_for(request):
                 stage.begin(story)
             yield stage
-            request.config.stash[COVERED] = stage.covered
+            tally.add(request.config, "crash points: {:,} covered", stage.covered)
         finally:
             stage.close()
 

@@ -28,9 +28,14 @@ class Outcome:
     failed: dict[CrashPoint, Exception] = field(default_factory=dict)
 
     @property
+    def excused(self) -> list[CrashPoint]:
+        """The points that were seen once and never again, and that fall due by the clock."""
+        return [point for point in self.missed if point.kind in BY_THE_CLOCK]
+
+    @property
     def wrong(self) -> list[str]:
         """What no story may come to: an end that is not right, or a point that was seen once and never again."""
-        missed = [f"never came to be {point}" for point in self.missed if point.kind not in BY_THE_CLOCK]
+        missed = [f"never came to be {point}" for point in self.missed if point not in self.excused]
         return missed + [f"{point}:\n{''.join(format_exception(error))}" for point, error in self.failed.items()]
 
 
@@ -60,6 +65,11 @@ class Stage:
                 outcome.failed[point] = error
         self.covered += len(outcome.covered)
         return outcome
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any story was begun."""
+        return bool(self._stories)
 
     def each_lane(self, work: Callable[[Lane], int]) -> list[int]:
         """What `work` returns for each lane, done on all at once. Every story has been played."""

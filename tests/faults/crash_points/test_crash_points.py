@@ -45,9 +45,12 @@ def test_story_ends_rightly_wherever_its_process_dies(stage: Stage, story: Story
     outcome = stage.outcome(story)
     sys.stdout.writelines(f"{point}\n" for point in outcome.covered)
     assert not outcome.wrong, "\n".join(outcome.wrong)
-    assert len(outcome.covered) >= POINTS[story.name]
+    assert len(outcome.covered) + len(outcome.excused) >= POINTS[story.name]
 
 
 def test_every_job_of_all_stories_ended_once_and_nothing_is_left_of_them(stage: Stage) -> None:
+    if not stage.has_begun:
+        pytest.skip("no story was asked for")
     jobs = sum(stage.each_lane(audit))
+    assert jobs, "there was nothing to look at"
     sys.stdout.write(f"crash points: {stage.covered} covered, with {jobs} jobs\n")

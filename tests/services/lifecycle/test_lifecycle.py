@@ -6,7 +6,6 @@ The runs are the same each time. Others, and more of them: `CLAIMCHECK_RUNS=1000
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -14,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.services.lifecycle.machine import Lifecycle
 from tests.services.lifecycle.world import World
+from tests.stack import tally
 
 RUNS, STEPS = 56, 50
 ENOUGH = 2000
@@ -31,7 +31,7 @@ SEARCH = settings(
 
 
 @pytest.mark.timeout(3600 if asked else 900)
-def test_every_job_ends_as_its_client_was_promised(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_job_ends_as_its_client_was_promised(world: World, pytestconfig: pytest.Config) -> None:
     class Run(Lifecycle):
         def __init__(self) -> None:
             super().__init__(world)
@@ -39,6 +39,5 @@ def test_every_job_ends_as_its_client_was_promised(world: World, capsys: pytest.
     before = world.steps
     run_state_machine_as_test(Run, settings=SEARCH)
     steps = world.steps - before
-    with capsys.disabled():
-        sys.stdout.write(f"\n{steps:,} steps in the lives of jobs\n")
+    tally.add(pytestconfig, "{:,} steps in the lives of jobs", steps)
     assert asked or steps >= ENOUGH
