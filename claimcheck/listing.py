@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -66,15 +66,21 @@ class JobListView(BaseModel):
     """The next page; absent on the last one."""
 
 
-def read_query(parameters: Iterable[tuple[str, str]]) -> ListQuery:
-    """The query of a list. Raises MalformedRequest, UnknownTask: a typo must not look like an empty list."""
+def given_once(parameters: Iterable[tuple[str, str]], known: Collection[str]) -> dict[str, str]:
+    """The parameters of a query by name. Raises MalformedRequest for one that is not `known`, or comes twice."""
     given: dict[str, str] = {}
     for name, value in parameters:
-        if name not in PARAMETERS:
-            raise MalformedRequest(f"the query has a parameter {name[:40]!r}; known: {', '.join(PARAMETERS)}")
+        if name not in known:
+            raise MalformedRequest(f"the query has a parameter {name[:40]!r}; known: {', '.join(known)}")
         if name in given:
             raise MalformedRequest(f"{name} is given more than once; once is expected")
         given[name] = value
+    return given
+
+
+def read_query(parameters: Iterable[tuple[str, str]]) -> ListQuery:
+    """The query of a list. Raises MalformedRequest, UnknownTask: a typo must not look like an empty list."""
+    given = given_once(parameters, PARAMETERS)
     return ListQuery(
         wanted=Wanted(
             status=_status(given["status"]) if "status" in given else None,

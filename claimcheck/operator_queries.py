@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Self, TypeVar
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from claimcheck.dead_letters import NOBODY, DeadLetter
 from claimcheck.errors import LetterNotFound, MalformedRequest
 from claimcheck.job import timestamp
+from claimcheck.listing import given_once
 from claimcheck.messages import NAME
 
 DEFAULT_LIMIT: Final = 20
@@ -137,7 +138,7 @@ class PageQuery:
 
 def read_page_query(parameters: Iterable[tuple[str, str]]) -> PageQuery:
     """The query of a list of letters. Raises MalformedRequest: a typo must not look like an empty list."""
-    given = _once(parameters, {*Filters.model_fields, "limit", "after"})
+    given = given_once(parameters, sorted({*Filters.model_fields, "limit", "after"}))
     limit, after = given.pop("limit", None), given.pop("after", None)
     return PageQuery(
         filters=validated(Filters, given),
@@ -151,7 +152,7 @@ def read_stuck_query(parameters: Iterable[tuple[str, str]], *, patience: timedel
 
     Raises MalformedRequest.
     """
-    given = _once(parameters, {"older_than", "limit"})
+    given = given_once(parameters, ("limit", "older_than"))
     asked = validated(Filters, {"older_than": given["older_than"]} if "older_than" in given else {}).older_than
     return age(asked) if asked else patience, _limit(given["limit"]) if "limit" in given else DEFAULT_LIMIT
 
@@ -169,17 +170,6 @@ def validated(model: type[Model], given: object) -> Model:
         first = cause.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the request"
         raise MalformedRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}") from cause
-
-
-def _once(parameters: Iterable[tuple[str, str]], known: Set[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in known:
-            raise MalformedRequest(f"the query has a parameter {name[:40]!r}; known: {', '.join(sorted(known))}")
-        if name in given:
-            raise MalformedRequest(f"{name} is given more than once; once is expected")
-        given[name] = value
-    return given
 
 
 def _limit(text: str) -> int:

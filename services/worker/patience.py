@@ -18,7 +18,13 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 0.2
 BACKOFF = RetryPolicy(max_attempts=1, backoff_first_s=0.2, backoff_max_s=10.0)
+
+
+async def step_aside() -> None:
+    """Wait a moment after a refused write: two writers that refuse each other must not do so in step."""
+    await asyncio.sleep(AGAIN_S * random.random())
 
 
 class Patience:

@@ -7,7 +7,6 @@ nothing; the message is or will be somebody else's.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import secrets
@@ -37,13 +36,12 @@ from services.worker.begin import Beginner, Begun, log_fields
 from services.worker.drain import Drain
 from services.worker.handling import Handling
 from services.worker.lease import Lease, Overtaken
-from services.worker.patience import Patience
+from services.worker.patience import Patience, step_aside
 from services.worker.settle import Settler
 
 log = logging.getLogger(__name__)
 
 PUT_ASIDE = timedelta(seconds=30)  # A rolling deploy brings workers that know the version or task within minutes.
-AGAIN_S = 0.2  # Two writers that refuse each other must not do so in step.
 
 
 class Runner:
@@ -74,7 +72,7 @@ class Runner:
         with log_context(message_id=delivery.message_id):
             while not await self._ended(delivery, receiver, lease, fast=fast):
                 fast = False
-                await asyncio.sleep(AGAIN_S * random.random())
+                await step_aside()
 
     async def _ended(self, delivery: Delivery, receiver: Receiver, lease: Lease, *, fast: bool) -> bool:
         """Whether the delivery is settled or lost; False: begin again."""

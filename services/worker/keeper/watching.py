@@ -7,9 +7,7 @@ can read, is kept as an item before it is completed; so a watcher may be killed 
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from datetime import UTC, datetime
 
 from claimcheck import settlements
@@ -31,12 +29,12 @@ from claimcheck.tasks import QueueKind
 from claimcheck.telemetry import log_context
 from services.worker.begin import Beginner, log_fields
 from services.worker.lease import Lease
+from services.worker.patience import step_aside
 from services.worker.settle import Settler
 
 log = logging.getLogger(__name__)
 
 RECEIVE_S = 2.0  # Between two rounds nobody waits for a letter, and there is hardly ever one.
-AGAIN_S = 0.2  # Two writers that refuse each other must not do so in step.
 
 
 class Watcher:
@@ -114,7 +112,7 @@ class Watcher:
                     await self._settler.settle(begun, settlements.give_up(message, begun.given_up))
             except WriteRefused as refused:
                 log.info("letter.judged_again", extra={"why": str(refused)})
-                await asyncio.sleep(AGAIN_S * random.random())
+                await step_aside()
             else:
                 return
 
