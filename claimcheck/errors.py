@@ -16,6 +16,7 @@
     │   ├── UploadTooSlow               408
     │   ├── HeadersTooSlow              408
     │   ├── JobHasNoResult              409   it failed or was cancelled
+    │   ├── JobHasNotEnded              409   its result was to be the input of another
     │   ├── JobHasEnded                 409   too late to cancel
     │   ├── LetterNotReplayable         409
     │   ├── LetterUnreadable            409   the letter, or what belongs to its job
@@ -44,6 +45,7 @@
     │   ├── NewerMessage
     │   └── TaskNotInstalled
     ├── LeaseLost                   stop, write nothing
+    ├── EndpointsCooling            put the job back until one is ready; it costs no attempt
     └── JobFailure                  what a handler says of its job
         ├── PermanentFailure            the job fails, no retry
         │   ├── MediaUnreadable
@@ -51,6 +53,17 @@
         │   ├── AudioTooLong
         │   ├── LanguageNotSupported
         │   ├── ModelNotOffered
+        │   ├── ImageUnreadable
+        │   ├── ImageTooLarge
+        │   ├── DocumentUnreadable
+        │   ├── DocumentTooLarge
+        │   ├── TextUnreadable
+        │   ├── TextTooLong
+        │   ├── NoEndpoint
+        │   ├── ContentRefused              by the content filter of a model's service
+        │   ├── ContextTooLong
+        │   ├── AnswerInvalid               no endpoint gave JSON of the caller's schema
+        │   ├── ModelRequestRefused
         │   ├── UploadMissing
         │   ├── WorkerDied
         │   ├── AttemptsExhausted
@@ -60,6 +73,9 @@
             ├── MediaDecoderCrashed
             ├── ScratchFull
             ├── ModelUnavailable
+            ├── DocumentReaderCrashed
+            ├── EndpointsFailed
+            ├── ModelFailed
             ├── DependencyFailure
             └── UnexpectedError
 
@@ -204,6 +220,13 @@ class JobHasNoResult(RequestRefused):
 
     slug, title, status = "job-has-no-result", "The job ended without a result", 409
     example = "the job is failed"
+
+
+class JobHasNotEnded(RequestRefused):
+    """The job whose result was to be an input is still queued or running."""
+
+    slug, title, status = "job-has-not-ended", "The job has not ended yet", 409
+    example = "job 8a0c... is running; its result can be an input once it has succeeded"
 
 
 class JobHasEnded(RequestRefused):
@@ -379,6 +402,16 @@ class LeaseLost(ClaimcheckError):
     slug, title = "lease-lost", "The lease is lost"
 
 
+class EndpointsCooling(ClaimcheckError):
+    """Every endpoint that could answer rests. `delay_s`: seconds until the first may be asked again."""
+
+    slug, title = "endpoints-cooling", "No endpoint is ready"
+
+    def __init__(self, detail: str, *, delay_s: float) -> None:
+        super().__init__(detail)
+        self.delay_s = delay_s
+
+
 class JobFailure(ClaimcheckError):
     """A stage cannot deliver its result. The problem document is what the client reads."""
 
@@ -417,6 +450,72 @@ class ModelNotOffered(PermanentFailure):
     """The options ask for a model that this installation does not offer."""
 
     slug, title = "model-not-offered", "The model is not offered"
+
+
+class ImageUnreadable(PermanentFailure):
+    """No decoder reads the image."""
+
+    slug, title = "image-unreadable", "The image cannot be read"
+
+
+class ImageTooLarge(PermanentFailure):
+    """The image has more bytes or pixels than this installation opens."""
+
+    slug, title = "image-too-large", "The image is too large"
+
+
+class DocumentUnreadable(PermanentFailure):
+    """The document is damaged, encrypted or not of its type, or holds no text."""
+
+    slug, title = "document-unreadable", "The document cannot be read"
+
+
+class DocumentTooLarge(PermanentFailure):
+    """The document has more bytes, pages or unpacked bytes than this installation opens."""
+
+    slug, title = "document-too-large", "The document is too large"
+
+
+class TextUnreadable(PermanentFailure):
+    """The upload is no text, or no chat, as the task takes them."""
+
+    slug, title = "text-unreadable", "The text cannot be read"
+
+
+class TextTooLong(PermanentFailure):
+    """The text is longer than the task takes."""
+
+    slug, title = "text-too-long", "The text is too long"
+
+
+class NoEndpoint(PermanentFailure):
+    """No endpoint is configured that can do what the job needs."""
+
+    slug, title = "no-endpoint", "No endpoint can do this"
+
+
+class ContentRefused(PermanentFailure):
+    """The content filter of the model's service refused the input or its own answer."""
+
+    slug, title = "content-refused", "The content was refused"
+
+
+class ContextTooLong(PermanentFailure):
+    """The input is longer than the model's context."""
+
+    slug, title = "context-too-long", "The input is too long for the model"
+
+
+class AnswerInvalid(PermanentFailure):
+    """Every endpoint that could was asked, and none gave JSON of the caller's schema."""
+
+    slug, title = "answer-invalid", "No model gave a valid answer"
+
+
+class ModelRequestRefused(PermanentFailure):
+    """The model's service takes the request for malformed; the options may ask for what the model has not."""
+
+    slug, title = "model-request-refused", "The model refused the request"
 
 
 class UploadMissing(PermanentFailure):
@@ -478,6 +577,26 @@ class ModelUnavailable(RetryableFailure):
     """The model cannot be found or loaded on this worker."""
 
     slug, title = "model-unavailable", "The model is unavailable"
+
+
+class DocumentReaderCrashed(RetryableFailure):
+    """The child process that opens the image or document died or exceeded its limits."""
+
+    slug, title = "document-reader-crashed", "The document reader crashed"
+    shared = False  # It is this file that does it.
+
+
+class EndpointsFailed(RetryableFailure):
+    """Every endpoint that could answer refuses this installation: a wrong key, or an unknown deployment."""
+
+    slug, title = "endpoints-failed", "Every endpoint has failed"
+
+
+class ModelFailed(RetryableFailure):
+    """Every endpoint failed at this job, though they answer others."""
+
+    slug, title = "model-failed", "The model failed"
+    shared = False  # It is this input that does it.
 
 
 class DependencyFailure(RetryableFailure):

@@ -89,6 +89,7 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
     def run(
         *,
         workers: int = 1,
+        language_workers: int = 0,
         keepers: int = 0,
         env: Mapping[str, str] | None = None,
         keeper_env: Mapping[str, str] | None = None,
@@ -103,7 +104,14 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
         }
         variables = {**services.variables(names), **own, **(env or {})}
         folder = tmp_path_factory.mktemp("system")
-        system = System(folder, variables, workers=workers, keepers=keepers, keeper_variables=keeper_env)
+        system = System(
+            folder,
+            variables,
+            workers=workers,
+            language_workers=language_workers,
+            keepers=keepers,
+            keeper_variables=keeper_env,
+        )
         try:
             system.start()
             yield system

@@ -28,13 +28,18 @@ from claimcheck.settings.groups import (
     WebSettings,
     WorkerSettings,
 )
+from claimcheck.settings.language import Capability, DocumentSettings, Endpoint, LanguageSettings
 from claimcheck.settings.local import LocalSettings
 
 __all__ = [
     "BlobSettings",
+    "Capability",
     "ClientSettings",
+    "DocumentSettings",
+    "Endpoint",
     "JobSettings",
     "KeeperSettings",
+    "LanguageSettings",
     "LocalSettings",
     "LogSettings",
     "MediaSettings",
@@ -76,6 +81,8 @@ class Settings(BaseSettings):
     keeper: KeeperSettings = KeeperSettings()
     speech: SpeechSettings = SpeechSettings()
     media: MediaSettings = MediaSettings()
+    language: LanguageSettings = Field(default_factory=LanguageSettings)
+    documents: DocumentSettings = DocumentSettings()
 
     @model_validator(mode="after")
     def _orphans_are_older_than_any_request(self) -> Self:

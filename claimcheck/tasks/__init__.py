@@ -25,7 +25,7 @@ GROUP = "claimcheck.tasks"
 UNTYPED = "application/octet-stream"
 
 QueueKind = Literal["media", "speech", "language"]
-InputKind = Literal["file", "text"]
+InputKind = Literal["file", "text", "messages", "job_id"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Task:
     formats: Mapping[str, Format] = field(default_factory=lambda: {"json": JSON})
     """Formats in which the result can be had."""
     inputs: tuple[InputKind, ...] = ("file",)
-    """What it works on: an upload, or a text in the request itself, which becomes one."""
+    """What it works on: an upload, or what becomes one: a text or a chat in the request, an earlier job's text."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a task whose jobs could not run: better where it is declared than at its first job."""

@@ -11,13 +11,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from claimcheck.job import PartItem
+from claimcheck.job import PartItem, Upload
 from claimcheck.pipeline import MoveOn
 from services.worker.engines import Engines
+from services.worker.ledger import Ledger
 
 Handler = Callable[["StageRun"], Awaitable[dict[str, Any] | MoveOn]]
+
+
+class Kept(Protocol):
+    """Blobs that a job's stages leave for each other; erased with the job. Raises DependencyUnavailable."""
+
+    async def put(self, data: bytes) -> str:
+        """Keep under a new random name, which is returned."""
+
+    async def put_once(self, key: str, data: bytes) -> bytes:
+        """Keep under `key` unless something is there already; what is there then. So a second run takes the first's."""
+
+    async def get(self, key: str) -> bytes:
+        """What `put_once` has kept. Raises BlobMissing."""
+
+    async def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Bytes of what `put` has kept. Raises BlobMissing."""
+
+    async def delete(self, name: str) -> None:
+        """Delete what `put` has kept; nothing happens if it is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +53,20 @@ class StageRun:
     attempt: int
     options: Mapping[str, Any]
     """The client's options, validated by the task."""
+    upload: Upload
+    """What the client handed in: its name, type and size."""
+    read_upload: Callable[[], Awaitable[bytes]]
+    """The upload, in memory: only for one whose `upload.size_bytes` was checked before. Raises as `fetch_upload`."""
     open_folder: Callable[[], Path]
     """Makes `folder` at the first call."""
     fetch_upload: Callable[[Path], Awaitable[None]]
     """Download the upload to that path. Raises ScratchFull, UploadMissing, DependencyUnavailable."""
     finished_parts: Callable[[str], Awaitable[list[PartItem]]]
     """The finished parts of an earlier stage, in order. Raises DependencyUnavailable."""
+    kept: Kept
+    """What the job's stages leave for each other."""
+    ledger: Ledger
+    """What models were asked in this stage, and answered."""
     progress: Callable[[float], None]
     """Tell how much is done, 0 to 1; cheap, from any thread; the client sees it with the next heartbeat."""
     engines: Engines

@@ -103,6 +103,6 @@ class Worker:
         """Close every connection and remove the scratch folder."""
         async with contextlib.AsyncExitStack() as closing:
             closing.callback(self._scratch.close)
-            closing.callback(self._engines.close)
+            closing.push_async_callback(self._engines.close)
             for opened in (self._blobs, self._records, self.queues):
                 closing.push_async_callback(opened.close)

@@ -11,7 +11,19 @@ import pytest
 from tests.architecture.source import ROOT, files, imports, imports_under
 
 SERVICES = ("services.process_api", "services.status_api", "services.worker")
-MODELS = ("faster_whisper", "ctranslate2", "av", "numpy", "onnxruntime", "huggingface_hub", "services.worker")
+MODELS = (
+    "faster_whisper",
+    "ctranslate2",
+    "av",
+    "numpy",
+    "onnxruntime",
+    "huggingface_hub",
+    "services.worker",
+    "openai",
+    "PIL",
+    "docx",
+    "pypdfium2",
+)
 # What `pip install claimcheck[client]` need not start for a script that hands a file in.
 NOT_FOR_CLIENTS = (
     *("services", "azure", "fastapi", "starlette", "uvicorn", "aiohttp", "uvloop", "multipart", "pydantic_settings"),
@@ -22,6 +34,7 @@ PURE = {
     *(f"claimcheck.{name}" for name in ("job", "messages", "protocol", "pipeline", "failures", "representation")),
     *(f"claimcheck.{name}" for name in ("errors", "transcript", "writes", "settlements", "languages", "tasks")),
     *(f"claimcheck.{name}" for name in ("listing", "preferences", "idempotency")),
+    *(f"claimcheck.{name}" for name in ("language", "answer_schema")),
     *(f"claimcheck.{name}" for name in ("sweeping", "rescuing", "dead_letters")),
     *(f"claimcheck.{name}" for name in ("replaying", "operator_queries", "operator_views")),
 }

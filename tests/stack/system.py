@@ -93,7 +93,7 @@ class Program:
 
 
 class System:
-    """Both APIs, speech workers and keepers. Names: process-api, status-api, worker-1, worker-2, ..., keeper-1, ..."""
+    """Both APIs, workers and keepers. Names: process-api, status-api, worker-1, ..., language-1, ..., keeper-1, ..."""
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class System:
         variables: Mapping[str, str],
         *,
         workers: int,
+        language_workers: int = 0,
         keepers: int = 0,
         keeper_variables: Mapping[str, str] | None = None,
         spawn: Spawn = spawn,
@@ -123,6 +124,8 @@ class System:
         }
         for number in range(1, workers + 1):
             self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", "speech")
+        for number in range(1, language_workers + 1):
+            self.programs[f"language-{number}"] = self._worker(f"language-{number}", "language")
         for number in range(1, keepers + 1):
             self.programs[f"keeper-{number}"] = self._worker(f"keeper-{number}", "keeper", keeper_variables)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from claimcheck.settings import MediaSettings, Settings
+from claimcheck.settings import DocumentSettings, MediaSettings, Settings
+from services.worker.engines.language import LanguageEngine
 from services.worker.engines.whisper import SpeechEngine
 
 
@@ -14,12 +15,20 @@ class Engines:
 
     speech: SpeechEngine
     media: MediaSettings
+    language: LanguageEngine
+    documents: DocumentSettings
 
     @classmethod
     def of(cls, settings: Settings) -> Engines:
         """The engines that the settings describe; models are loaded at their first use."""
-        return cls(speech=SpeechEngine(settings.speech, slots=settings.worker.slots), media=settings.media)
+        return cls(
+            speech=SpeechEngine(settings.speech, slots=settings.worker.slots),
+            media=settings.media,
+            language=LanguageEngine(settings.language),
+            documents=settings.documents,
+        )
 
-    def close(self) -> None:
-        """Stop every inference at its next window; does not wait for it."""
+    async def close(self) -> None:
+        """Stop every inference at its next window without waiting for it, and close every connection."""
         self.speech.close()
+        await self.language.close()

@@ -385,7 +385,7 @@ async def opened(services: Services, settings: Settings, loop: asyncio.Runner) -
             status=status,
             answers=answers,
         )
-        engines.close()
+        await engines.close()
         scratch.close()
         await asyncio.gather(*(receiver.close() for receiver in (*receivers, letters)))
         await asyncio.gather(queues.close(), records.close(), blobs.close())

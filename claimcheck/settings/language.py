@@ -1,0 +1,195 @@
+"""Language models: the endpoints that workers may call, and the limits of what they are asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from claimcheck.settings.groups import MIB, Group
+
+Capability = Literal["chat", "vision", "json"]
+
+ENDPOINT_NAME: Final = r"^[a-z0-9][a-z0-9.-]{0,39}$"
+
+
+class Endpoint(Group):
+    """One deployment of a model, behind the protocol of OpenAI."""
+
+    name: Annotated[str, Field(pattern=ENDPOINT_NAME)]
+    """What logs, metrics and results call it; no two endpoints share one."""
+    kind: Literal["openai", "azure"] = "openai"
+    """`openai`: any service that speaks the protocol at `url`; `azure`: Azure OpenAI."""
+    url: str
+    """`openai`: the base, such as https://api.openai.com/v1; `azure`: such as https://NAME.openai.azure.com."""
+    model: str = Field(min_length=1, max_length=128)
+    """The model's name as clients pin it, and as the service knows it; on Azure the deployment, see `deployment`."""
+    deployment: str = ""
+    """Azure: name of the deployment, if it is not the model's."""
+    model_version: str = ""
+    """Shown by `GET /v1/models`. What the service itself says that it runs stands on each result."""
+    api_version: str = "2024-10-21"
+    """Azure: version of its API."""
+    key: SecretStr | None = None
+    """The API key. Azure without one: the managed identity is used."""
+    key_variable: str = ""
+    """Name of the environment variable that holds the key, so that a file of endpoints holds no secret."""
+    capabilities: frozenset[Capability] = frozenset({"chat", "json"})
+    """`chat`: answers; `vision`: takes images; `json`: keeps to a JSON Schema that comes with the request."""
+    priority: int = Field(default=0, ge=0, le=100)
+    """Lower is asked first; a higher one only while none below it is ready."""
+    weight: int = Field(default=1, ge=1, le=1000)
+    """Share among ready endpoints of one priority."""
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    """Requests of one worker under way at once. Higher than the service allows: more 429."""
+    context_tokens: int = Field(default=128_000, ge=512)
+    """Tokens of question and answer together."""
+    input_price: float | None = Field(default=None, ge=0)
+    """Price of a million input tokens in `language.currency`; without prices a result says no cost."""
+    output_price: float | None = Field(default=None, ge=0)
+    """Price of a million output tokens."""
+    demonstration: bool = False
+    """Whether its answers are only good for trying the system out; then each result says so."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finds_its_key(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("key") or not given.get("key_variable"):
+            return given
+        name = str(given["key_variable"])
+        if not os.environ.get(name):
+            raise ValueError(f"key_variable is {name}, and there is no such variable, or it is empty")
+        return {**given, "key": os.environ[name]}
+
+    @model_validator(mode="after")
+    def _takes_an_address(self) -> Self:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"the endpoint {self.name} has an url that does not begin with http:// or https://")
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError(f"the endpoint {self.name} has one of input_price and output_price; set both or neither")
+        return self
+
+
+class StandardVariables(BaseSettings):
+    """The variables that everybody uses for Azure OpenAI and OpenAI; read where no endpoint is configured."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    azure_openai_endpoint: str = ""
+    azure_openai_deployment: str = ""
+    azure_openai_api_key: SecretStr | None = None
+    openai_api_version: str = "2024-10-21"
+    openai_base_url: str = ""
+    openai_api_key: SecretStr | None = None
+    openai_model: str = "gpt-4o-mini"
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoint that they describe. Raises ValueError if an Azure endpoint has no deployment."""
+        able: frozenset[Capability] = frozenset({"chat", "vision", "json"})
+        if self.azure_openai_endpoint:
+            if not self.azure_openai_deployment:
+                raise ValueError("AZURE_OPENAI_ENDPOINT is set and AZURE_OPENAI_DEPLOYMENT is not; set both")
+            return (
+                Endpoint(
+                    name="azure-openai",
+                    kind="azure",
+                    url=self.azure_openai_endpoint,
+                    model=self.azure_openai_deployment,
+                    api_version=self.openai_api_version,
+                    key=self.azure_openai_api_key,
+                    capabilities=able,
+                ),
+            )
+        if self.openai_base_url or self.openai_api_key:
+            url = self.openai_base_url or "https://api.openai.com/v1"
+            return (
+                Endpoint(name="openai", url=url, model=self.openai_model, key=self.openai_api_key, capabilities=able),
+            )
+        return ()
+
+
+def read_endpoints(path: Path) -> tuple[dict[str, Any], ...]:
+    """The endpoints in a file. Raises ValueError that names the file, never what it holds."""
+    try:
+        listed = json.loads(path.read_text())
+    except (OSError, ValueError) as cause:
+        raise ValueError(f"language.endpoints_file is {path}, which is no readable JSON") from cause
+    if not isinstance(listed, list):
+        raise ValueError(f"language.endpoints_file is {path}, which holds no JSON list")
+    return tuple(listed)
+
+
+class LanguageSettings(Group):
+    """Language models."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    """The endpoints, as JSON. Empty: those of `endpoints_file`, else the one of `AZURE_OPENAI_ENDPOINT` (with
+    `AZURE_OPENAI_DEPLOYMENT`) or of `OPENAI_BASE_URL` / `OPENAI_API_KEY` (with `OPENAI_MODEL`)."""
+    endpoints_file: Path | None = None
+    """A file with the same JSON list."""
+    currency: str = "USD"
+    """Currency of all prices."""
+    call_s: float = Field(default=60.0, gt=0, le=600)
+    """Time limit of one request to a model. Lower: long answers fail; higher: a silent endpoint is noticed later."""
+    max_output_tokens: int = Field(default=1024, ge=1, le=32_768)
+    """Longest answer, where the options name none; also the most that the options may ask for is 32,768."""
+    failures_to_open: int = Field(default=3, ge=1, le=100)
+    """Failures of an endpoint in a row after which it rests. Lower: rests for a hiccup; higher: learns later."""
+    rest_first_s: float = Field(default=1.0, gt=0)
+    """Seconds of the first rest; then one request tries it, and each failure doubles the rest."""
+    rest_max_s: float = Field(default=60.0, gt=0)
+    """Longest rest that we choose. A service's own Retry-After may be longer, up to `retry_after_max_s`."""
+    retry_after_max_s: float = Field(default=600.0, gt=0)
+    """The longest Retry-After that is believed."""
+    max_prompt_bytes: int = Field(default=1 * MIB, ge=1024)
+    """Largest prompt or chat of `complete` in bytes, inclusive. A prompt is held in memory."""
+    window_tokens: int = Field(default=6000, ge=256)
+    """Tokens of text, by estimate, in one window of `summarize`. Higher: fewer requests, each slower; more than a
+    minute would outlast a part's share. An endpoint with a smaller context gets smaller windows."""
+    max_text_chars: int = Field(default=4_000_000, ge=1000)
+    """Longest text of `summarize` in characters, inclusive: about 2,000 pages."""
+    log_content: bool = False
+    """Write prompts and answers to the log. They are the clients' own words: leave it off outside development."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finds_endpoints(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("endpoints"):
+            return given
+        if given.get("endpoints_file"):
+            return {**given, "endpoints": read_endpoints(Path(given["endpoints_file"]))}
+        return {**given, "endpoints": StandardVariables().endpoints()}
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [endpoint.name for endpoint in self.endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two of language.endpoints are called {', '.join(twice)}; each needs a name of its own")
+        return self
+
+
+class DocumentSettings(Group):
+    """Images and documents, and the child process that opens them."""
+
+    max_image_bytes: int = Field(default=20 * MIB, ge=1)
+    """Largest image file in bytes, inclusive."""
+    max_image_pixels: int = Field(default=50_000_000, ge=1)
+    """Most pixels of an image, inclusive: 50 million take 150 MB once they are unpacked."""
+    image_edge_px: int = Field(default=2048, ge=64)
+    """Longer edge in pixels to which an image is reduced before a model sees it; models reduce it further anyway."""
+    max_document_bytes: int = Field(default=100 * MIB, ge=1)
+    """Largest PDF or DOCX file in bytes, inclusive."""
+    max_pages: int = Field(default=2000, ge=1)
+    """Most pages of a PDF, inclusive."""
+    max_unpacked_bytes: int = Field(default=200 * MIB, ge=1)
+    """Most bytes of all that a DOCX holds once it is unpacked, inclusive."""
+    memory_bytes: int = Field(default=1024 * MIB, ge=256 * MIB)
+    """Address space of one child."""
+    cpu_s: int = Field(default=60, ge=1)
+    """CPU seconds of one child."""
+    wall_s: float = Field(default=120.0, gt=0)
+    """Seconds one child may take in all."""

@@ -1,0 +1,6 @@
+"""Language models behind the protocol of OpenAI: which endpoint is asked, what its answer is worth, what it cost."""
+
+from services.worker.engines.language.engine import LanguageEngine
+from services.worker.engines.language.question import Question, Reply
+
+__all__ = ["LanguageEngine", "Question", "Reply"]
