@@ -1,23 +1,13 @@
-"""Decode a client's file to PCM, in a process of its own. Run by path, never imported by the worker.
+"""Decode a client's file to PCM. Run by `confine.py` under limits, never imported by the worker.
 
-    python -I child.py SOURCE TARGET MAX_AUDIO_S MEMORY_BYTES CPU_S
-
-Writes TARGET (signed 16 bit, mono, 16 kHz, little endian) and one JSON object to stdout: `duration_s`,
-`container_duration_s` (null if the file does not say), `bad_packets` and `codec`; or `error`, one of `unreadable`,
-`no-audio`, `too-long`, `disk-full`, `memory`, `crash`, and `detail`. Imports nothing but PyAV, to start in 0.1 s and to
-hold nothing of value when a hostile file takes it over.
+Writes TARGET (signed 16 bit, mono, 16 kHz, little endian) and reports `duration_s`, `container_duration_s` (null if the
+file does not say), `bad_packets` and `codec`; or refuses with `unreadable`, `no-audio` or `too-long`. Imports little
+but PyAV, to start in 0.1 s and to hold nothing of value when a hostile file takes it over.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import itertools
-import json
-import os
-import resource
-import signal
-import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -28,6 +18,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+
+from services.worker.media.confine import Refused
 
 RATE = 16_000  # Whisper's and Silero's sample rate
 SAMPLE_BYTES = 2
@@ -40,11 +32,10 @@ OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 GAP_S = 0.1  # shorter gaps between packets are rounding (Matroska and FLV count milliseconds)
 LONGEST_GAP_S = 600.0  # a longer one is a clock that jumped (MPEG-TS wraps after 26 h), not silence
 PADDING_S = 0.5  # what encoders append to the last frame: up to 2,048 samples, 0.26 s at 8 kHz
-FILE_SLACK_BYTES = 1024 * 1024
 
 
-class Refused(Exception):
-    """The file cannot be transcribed; the first argument is the error's word in the report."""
+class TooLong(Exception):
+    """There is more than the longest recording."""
 
 
 class Output:
@@ -62,7 +53,7 @@ class Output:
     def write(self, pcm: bytes) -> None:
         self.samples += len(pcm) // SAMPLE_BYTES
         if self.samples > self._limit:
-            raise Refused("too-long")
+            raise TooLong
         self._file.write(pcm)
 
     def silence(self, seconds: float) -> None:
@@ -157,7 +148,16 @@ def _reraise_memory(error: Exception) -> None:
         raise error
 
 
-def report(source: str, target: str, max_audio_s: float) -> dict[str, Any]:
+def report(source: str, target: str, max_audio_s: str) -> dict[str, Any]:
+    """Decode the first audio track of the file."""
+    try:
+        return decoded(source, target, float(max_audio_s))
+    except av.error.FFmpegError as error:
+        _reraise_memory(error)
+        raise Refused("unreadable", type(error).__name__) from error
+
+
+def decoded(source: str, target: str, max_audio_s: float) -> dict[str, Any]:
     # The prefix keeps a name with a colon from being taken for an address.
     with av.open("file:" + source, options=OPTIONS, metadata_errors="ignore") as container:
         length_s = container.duration / av.time_base if container.duration else None
@@ -165,61 +165,15 @@ def report(source: str, target: str, max_audio_s: float) -> dict[str, Any]:
             raise Refused("no-audio")
         stream = container.streams.audio[0]
         codec = stream.codec_context.name if stream.codec_context else "unknown"
-        with open(target, "wb") as file:  # noqa: PTH123 - pathlib would be the only other import
+        with open(target, "wb") as file:  # noqa: PTH123 - pathlib would be one more import
             output = Output(file, max_audio_s)
             try:
                 bad_packets = decode(container, stream, output)
-            except Refused as refusal:
-                return {"error": refusal.args[0], "detail": "", "container_duration_s": length_s}
+            except TooLong as error:
+                raise Refused("too-long", container_duration_s=length_s) from error
     return {
         "duration_s": output.position_s,
         "container_duration_s": length_s,
         "bad_packets": bad_packets,
         "codec": codec,
     }
-
-
-def safe_report(source: str, target: str, max_audio_s: float) -> dict[str, Any]:
-    """`report`, with every failure as the word that the parent knows."""
-    try:
-        return report(source, target, max_audio_s)
-    except Refused as refusal:
-        return {"error": refusal.args[0], "detail": ""}
-    except MemoryError:
-        return {"error": "memory", "detail": ""}
-    except av.error.FFmpegError as error:
-        return {"error": "unreadable", "detail": type(error).__name__}
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return {"error": "disk-full" if full else "crash", "detail": os.strerror(error.errno or 0)}
-    except Exception as error:
-        return {"error": "crash", "detail": type(error).__name__}
-
-
-def limit(max_audio_s: float, memory_bytes: int, cpu_s: int) -> None:
-    """Bound what this process may use, before it sees the file."""
-    file_bytes = int((max_audio_s + PADDING_S) * RATE * SAMPLE_BYTES) + FILE_SLACK_BYTES
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    # Soft before hard: the process then dies of SIGXCPU, and the parent can say why.
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    if sys.platform == "linux":  # macOS has no RLIMIT_AS that works
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when the worker dies; elsewhere the time limits must do."""
-    if sys.platform == "linux":
-        PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def main() -> None:
-    source, target, max_audio_s, memory_bytes, cpu_s = sys.argv[1:]
-    die_with_parent()
-    limit(float(max_audio_s), int(memory_bytes), int(cpu_s))
-    sys.stdout.write(json.dumps(safe_report(source, target, float(max_audio_s))) + "\n")
-
-
-if __name__ == "__main__":
-    main()

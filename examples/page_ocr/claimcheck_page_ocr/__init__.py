@@ -1,0 +1,1 @@
+"""`ocr`, a task for Claimcheck that its own packages know nothing of."""

@@ -1,0 +1,273 @@
+"""Write the text of a PDF or DOCX to a file. Run by `confine.py` under limits, never imported by the worker.
+
+Writes TARGET (UTF-8, lines end with LF) and reports `chars`, `pages` (null for a DOCX), `bad_pages` (numbers of the
+first that could not be read) and `bad_page_count`; or refuses with `unreadable`, `encrypted`, `no-text`, `not-docx`,
+`doctype`, `too-many-pages`, `too-many-bytes` or `too-long`. Of a DOCX it reads the relations of the package and the
+main text; nothing is unpacked to disk, and no name in the archive becomes a path.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+from xml.parsers import expat
+
+from services.worker.media.confine import Refused, reading
+
+LISTED_PAGES = 20  # the count says how many more
+
+# The central directory is read at once, 46 bytes and a name for each file; python-docx writes 15 of them.
+DIRECTORY_BYTES = 1024 * 1024
+RELATIONS_BYTES = 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that DOCX has; others unpack without a bound in memory
+ENCRYPTED = 0x1
+DEPTH = 512  # of nested elements; a table within a table takes four
+
+RELATIONS = "_rels/.rels"
+MAIN_PART = ("http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument",
+             "http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument")  # fmt: skip
+WORDS = (
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/main ",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main ",
+)
+FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"
+
+SKIPPED = ("moveFrom", FALLBACK)  # moved away; and what is there a second time, for old programs
+BREAKS = {"tab": "\t", "br": "\n", "cr": "\n"}
+LONGEST_GAP = 64  # a row of more empty cells is no table that anyone reads
+
+# PDFium writes U+FFFE for a hyphen at a line's end, and joins the lines. Control characters are a broken font's.
+UNWANTED = dict.fromkeys([*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 0xFFFE, 0xFFFF])
+
+
+class TextFile:
+    """The text as it is written; ends the reading beyond the longest text."""
+
+    def __init__(self, target: str, max_chars: int) -> None:
+        self._file = open(target, "w", encoding="utf-8", errors="replace", newline="")  # noqa: PTH123, SIM115
+        self._limit = max_chars
+        self.chars = 0
+        self.is_blank = True
+
+    def write(self, text: str) -> None:
+        self.chars += len(text)
+        if self.chars > self._limit:
+            raise Refused("too-long")
+        self.is_blank = self.is_blank and not text.strip()
+        self._file.write(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+
+def report(
+    kind: str, source: str, target: str, max_chars: str, max_pages: str, max_unpacked_bytes: str
+) -> dict[str, Any]:
+    """Read the whole document; `kind` is `pdf` or `docx`."""
+    with TextFile(target, int(max_chars)) as text:
+        if kind == "pdf":
+            pages, bad_pages = read_pdf(source, text, int(max_pages))
+        else:
+            pages, bad_pages = None, list[int]()
+            with reading(), open(source, "rb") as file:  # noqa: PTH123 - pathlib would be one more import
+                read_docx(file, text, int(max_unpacked_bytes))
+        if text.is_blank:
+            raise Refused("no-text", pages=pages, bad_pages=len(bad_pages))
+    return {
+        "chars": text.chars,
+        "pages": pages,
+        "bad_pages": bad_pages[:LISTED_PAGES],
+        "bad_page_count": len(bad_pages),
+    }
+
+
+def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int]]:
+    """Write the text of each page, a blank line between two; how many there are, and those that cannot be read."""
+    import pypdfium2 as pdfium  # only for a PDF: it takes 0.05 s
+
+    with reading():
+        try:
+            document = pdfium.PdfDocument(source)
+        except pdfium.PdfiumError as error:
+            locked = error.err_code == pdfium.raw.FPDF_ERR_PASSWORD
+            raise Refused("encrypted" if locked else "unreadable") from error
+        pages = len(document)
+    if pages > max_pages:
+        raise Refused("too-many-pages", pages=pages)
+    if not pages:
+        raise Refused("unreadable")
+    bad_pages = []
+    for number in range(pages):
+        try:
+            page = page_text(document, number)
+        except pdfium.PdfiumError:
+            bad_pages.append(number + 1)
+            continue
+        if page:
+            text.write(page if text.is_blank else "\n\n" + page)
+    return pages, bad_pages
+
+
+def page_text(document: Any, number: int) -> str:
+    """The text of one page, in lines; everything PDFium holds for it is given back. Raises PdfiumError."""
+    page = document[number]
+    try:
+        layer = page.get_textpage()
+        try:
+            found: str = layer.get_text_range()
+        finally:
+            layer.close()
+    finally:
+        page.close()
+    lines = found.replace("\r\n", "\n").replace("\r", "\n").translate(UNWANTED).split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def read_docx(file: BinaryIO, text: TextFile, max_unpacked_bytes: int) -> None:
+    """Write the paragraphs and tables of the main text in their order."""
+    check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+        if unpacked_bytes > max_unpacked_bytes:
+            raise Refused("too-many-bytes", unpacked_bytes=unpacked_bytes)
+        relations = Relations()
+        entry = found(archive, RELATIONS)
+        if entry.file_size > RELATIONS_BYTES:
+            raise Refused("not-docx")
+        parse(archive, entry, relations)
+        parse(archive, found(archive, relations.main_part), Body(text))
+
+
+def check_directory(file: BinaryIO) -> None:
+    """Raises Refused for an archive whose directory alone would fill the memory, before `zipfile` reads it."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 65_557))  # the end record with the longest comment
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) < at + 22:
+        raise Refused("unreadable")
+    (directory_bytes,) = struct.unpack_from("<L", tail, at + 12)
+    # ZIP64's own end record would say another size; only archives over 4 GB need one.
+    if directory_bytes > DIRECTORY_BYTES or tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
+        raise Refused("not-docx")
+
+
+def found(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The one file of that name, as OPC compares names. Raises Refused if there are none or several."""
+    entries = [entry for entry in archive.infolist() if entry.filename.lower() == name.lower()]
+    if len(entries) != 1:
+        raise Refused("not-docx")
+    if entries[0].flag_bits & ENCRYPTED:
+        raise Refused("encrypted")
+    if entries[0].compress_type not in METHODS:
+        raise Refused("not-docx")
+    return entries[0]
+
+
+class Elements:
+    """Where in the XML the parser is. Names are `namespace name`, those of WordprocessingML just the name."""
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self.path) == DEPTH:
+            raise Refused("unreadable", "too deep")
+        for words in WORDS:
+            name = name.removeprefix(words)
+        self.path.append(name)
+        self.started(name, attributes)
+
+    def end(self, name: str) -> None:
+        self.ended(self.path.pop())
+
+    def started(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+
+    def ended(self, name: str) -> None:
+        """An element has ended."""
+
+    def data(self, text: str) -> None:
+        """Characters within the element."""
+
+
+class Relations(Elements):
+    """Finds the main part of the package."""
+
+    main_part = ""
+
+    def started(self, name: str, attributes: dict[str, str]) -> None:
+        if attributes.get("Type") in MAIN_PART:
+            self.main_part = attributes.get("Target", "").removeprefix("/")
+
+
+class Body(Elements):
+    """Writes paragraphs as lines, and rows of tables as lines with a tab between cells."""
+
+    def __init__(self, text: TextFile) -> None:
+        super().__init__()
+        self._text = text
+        self._gap = ""
+        self._skipped = self._cells = 0
+
+    def started(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self.path) == 1 and name != "document":
+            raise Refused("not-docx")
+        self._skipped += name in SKIPPED
+        self._cells += name == "tc"
+        if self._skipped or len(self.path) == 1 or self.path[-2] != "r":
+            return  # the stops of a tabulator, in a paragraph's properties, are called `tab` as well
+        if name in BREAKS:
+            self._widen(BREAKS[name])
+        elif name == "noBreakHyphen":
+            self._write("-")
+
+    def ended(self, name: str) -> None:
+        self._skipped -= name in SKIPPED
+        self._cells -= name == "tc"
+        if name == "tc":
+            self._gap = self._gap.rstrip(" ")
+            self._widen("\t")
+        elif name == "tr":
+            self._gap = self._gap.rstrip("\t ")
+            self._widen("\n")
+        elif name == "p":
+            self._widen(" " if self._cells else "\n")
+
+    def data(self, text: str) -> None:
+        if self.path[-1] == "t" and not self._skipped:
+            self._write(text)
+
+    def _widen(self, by: str) -> None:
+        """What stands between the last text and the next. A thousand empty paragraphs say no more than one."""
+        if len(self._gap) < LONGEST_GAP and not self._gap.endswith("\n\n"):
+            self._gap += by
+
+    def _write(self, text: str) -> None:
+        if self._gap and not self._text.is_blank:
+            self._text.write(self._gap)
+        self._gap = ""
+        self._text.write(text)
+
+
+def parse(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, elements: Elements) -> None:
+    """Parse as it is unpacked. An entity can only come from a document type, and that is refused at its first word."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler, parser.EndElementHandler = elements.start, elements.end
+    parser.CharacterDataHandler = elements.data
+    # `zipfile` gives no byte more than the directory promises, and fails at the end if there were more.
+    with archive.open(entry) as unpacked:
+        while chunk := unpacked.read(CHUNK_BYTES):
+            parser.Parse(chunk, False)
+        parser.Parse(b"", True)
+
+
+def refuse_doctype(*declared: Any) -> None:
+    raise Refused("doctype")
