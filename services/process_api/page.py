@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,35 +14,63 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
 from claimcheck.languages import WHISPER_LANGUAGES
-from claimcheck.settings import WebSettings
-from claimcheck.tasks import catalogue
+from claimcheck.offering import offered
+from claimcheck.settings import Settings
+from claimcheck.tasks import Task, catalogue
 
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 FOLDER = Path(__file__).resolve().parents[2] / "web"
 
 
-def add_page(app: FastAPI, settings: WebSettings, *, models: Sequence[str] = ()) -> None:
-    """The page at `/`, and its configuration at `/page.json`. `models`: what it offers besides the default."""
+def add_page(app: FastAPI, settings: Settings) -> None:
+    """The page at `/`, and its configuration at `/page.json`."""
+    web = settings.web
 
     @app.get("/page.json", include_in_schema=False)
     async def configuration() -> dict[str, object]:
         return {
-            "status_url": settings.status_url,
-            "max_upload_bytes": settings.max_upload_bytes,
-            "needs_key": bool(settings.keys),
-            "tasks": sorted(catalogue()),
+            "status_url": web.status_url,
+            "max_upload_bytes": web.max_upload_bytes,
+            "needs_key": bool(web.keys),
             "languages": sorted(WHISPER_LANGUAGES),
-            "models": list(models),
+            "tasks": shown_tasks(catalogue(), settings),
         }
 
-    app.mount("/", _Page(policy(settings.status_url), tuple(app.routes)), name="page")
+    app.mount("/", _Page(policy(web.status_url), tuple(app.routes)), name="page")
+
+
+def shown_tasks(tasks: Mapping[str, Task], settings: Settings) -> list[dict[str, object]]:
+    """What the page is told of each task. `lacks_model`: it needs one, and this API knows none that could do it."""
+    offer = offered(tasks.values(), settings.speech, settings.language)
+    demonstrations = {model.id for model in offer.data if model.demonstration}
+    limits = _limits(settings)
+    return [
+        {
+            "name": task.name,
+            "inputs": task.inputs,
+            "media_types": task.media_types,
+            "max_bytes": min(settings.web.max_upload_bytes, limits.get(task.name, settings.web.max_upload_bytes)),
+            "models": [{"name": name, "demonstration": name in demonstrations} for name in task.models or ()],
+            "lacks_model": bool(tasks[task.name].needs) and not task.models,
+        }
+        for task in offer.tasks
+    ]
+
+
+def _limits(settings: Settings) -> Mapping[str, int]:
+    """What a task's worker takes of a file, in bytes, where that is less than an upload may have."""
+    return {
+        "complete": settings.language.max_prompt_bytes,
+        "describe": settings.documents.max_image_bytes,
+        "summarize": settings.documents.max_document_bytes,
+    }
 
 
 def policy(status_url: str) -> str:
-    """No script, style or picture but ours; calls to the two APIs alone; the player plays the visitor's own file."""
+    """No script or style but ours; calls to the two APIs alone; pictures and sound are ours or the visitor's own."""
     status = "{0.scheme}://{0.netloc}".format(urlsplit(status_url))  # A path would have to match as a whole.
     return (
-        f"default-src 'self'; connect-src 'self' {status}; media-src blob:; object-src 'none';"
+        f"default-src 'self'; connect-src 'self' {status}; img-src 'self' blob:; media-src blob:; object-src 'none';"
         " form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )
 

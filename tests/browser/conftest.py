@@ -1,4 +1,4 @@
-"""The system with the smallest model, a browser, and a visitor who leaves no complaint behind."""
+"""The system with the smallest model and a scripted endpoint, a browser, and a visitor who leaves no complaint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from claimcheck.web.access import key_hash
 from tests.browser.site import Site, finished
 from tests.browser.visitor import Visitor
 from tests.conftest import RunSystem
-from tests.stack.components import MODELS, missing, model
+from tests.stack.components import MODELS, ROOT, missing, model
+from tests.stack.endpoints import RunEndpoint, ScriptedEndpoint, variables
 from tests.stack.names import NameStock
 from tests.stack.ports import free_port
 from tests.stack.proxy import Proxy
@@ -55,18 +56,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def site(services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def endpoint(run_endpoint: RunEndpoint) -> Iterator[ScriptedEndpoint]:
+    """The model of the site's language tasks; who gives it rules takes them away again."""
+    with run_endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="package")
+def site(
+    services: Services, name_stock: NameStock, endpoint: ScriptedEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     """One system for all tests of the page; who stops a program of it starts it again."""
     model(MODEL)
     names = name_stock.take()
     settings = services.settings(names)
     finished(provision(settings))
-    variables = {
+    own = {
+        **variables(endpoint.endpoint_settings("scripted", capabilities=["chat", "vision", "json"])),
+        "PYTHONPATH": str(ROOT / "tests" / "plugin"),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(MODELS),
         "CLAIMCHECK_SPEECH__MODEL": MODEL,
         "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
     }
-    system = System(tmp_path_factory.mktemp("site"), {**services.variables(names), **variables}, workers=1)
+    folder, env = tmp_path_factory.mktemp("site"), {**services.variables(names), **own}
+    system = System(folder, env, workers=1, language_workers=1)
     proxy_port = free_port()
     origins = [system.process_url, f"http://{HOST}:{proxy_port}", f"http://{PLAIN_HOST}:{proxy_port}"]
     for program in system.programs.values():

@@ -18,6 +18,7 @@ from claimcheck import writes
 from claimcheck.job import End, Job, ResultItem, ResultRef, Run, Status, Upload, new_job
 from claimcheck.records import Records
 from claimcheck.settings import Settings
+from claimcheck.tasks import find_task
 from claimcheck.web.access import DEFAULT_TENANT
 from tests.stack.services import Services
 from tests.stack.system import System
@@ -35,7 +36,7 @@ def finished(coroutine: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(frozen=True)
 class Site:
-    """Both APIs and perhaps a worker. Jobs made here are `tenant`'s; `limit_bytes`, where set, bounds files."""
+    """Both APIs and perhaps workers. Jobs made here are `tenant`'s; `limit_bytes`, where set, bounds files."""
 
     system: System
     services: Services
@@ -73,13 +74,13 @@ class Site:
         with _frozen(process.pid):
             yield
 
-    def succeeded(self, result: dict[str, Any], *, name: str = "talk.wav") -> str:
+    def succeeded(self, result: dict[str, Any], *, name: str = "talk.wav", task: str = "transcribe") -> str:
         """The id of a job that ended with this result, written as a worker writes it."""
-        return finished(self._ended(Status.SUCCEEDED, name, result=result))
+        return finished(self._ended(Status.SUCCEEDED, name, task, result=result))
 
-    def failed(self, error: dict[str, Any], *, name: str = "talk.wav") -> str:
+    def failed(self, error: dict[str, Any], *, name: str = "talk.wav", task: str = "transcribe") -> str:
         """The id of a job that failed with this problem."""
-        return finished(self._ended(Status.FAILED, name, error=error))
+        return finished(self._ended(Status.FAILED, name, task, error=error))
 
     def fail(self, job_id: str, error: dict[str, Any]) -> None:
         """End this queued job with this problem."""
@@ -103,9 +104,9 @@ class Site:
         async with self._records() as records:
             return (await records.create_job(job)).job_id
 
-    async def _ended(self, status: Status, name: str, **how: dict[str, Any]) -> str:
+    async def _ended(self, status: Status, name: str, task: str, **how: dict[str, Any]) -> str:
         async with self._records() as records:
-            job = await records.create_job(self._job(name, datetime.now(UTC)))
+            job = await records.create_job(self._job(name, datetime.now(UTC), task))
             await self._end(records, job, status, **how)
             return job.job_id
 
@@ -135,14 +136,14 @@ class Site:
         finally:
             await records.close()
 
-    def _job(self, name: str, now: datetime) -> Job:
+    def _job(self, name: str, now: datetime, task: str = "transcribe") -> Job:
         return new_job(
             tenant=self.tenant,
             job_id=str(uuid.uuid4()),
-            task="transcribe",
+            task=task,
             options={},
             upload=Upload(blob="none", name=name, media_type="audio/wav", size_bytes=352_044, sha256="0" * 64),
-            stage="whole",
+            stage=find_task(task).stages[0].name,
             epoch=secrets.token_hex(8),
             now=now,
             deadline_at=now + timedelta(hours=1),
@@ -156,6 +157,12 @@ def _frozen(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def answer(text: str, **more: Any) -> dict[str, Any]:
+    """A result of a language task: what a model answered, and `more`."""
+    usage = {"requests": 1, "lost_requests": 0, "input_tokens": 120, "output_tokens": 34, "endpoints": []}
+    return {"v": 1, "text": text, "model": "scripted-1", "prompt": "complete/1", "usage": usage, "warnings": [], **more}
 
 
 def transcript(*texts: str, every_s: float = 2.0, warnings: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_a_recording_handed_in_comes_back_as_a_transcript(visitor: Visitor) -> N
 
     visitor.sees("Ready")
     expect(visitor.page.locator("#segments")).to_contain_text("what your country can do for you")
-    expect(visitor.page.locator("#transcript-facts")).to_have_text("English, 0:11, model tiny.en")
+    expect(visitor.page.locator("#result-facts")).to_have_text("English, 0:11, model tiny.en")
     expect(visitor.page.get_by_label("Recording", exact=True)).to_have_js_property("paused", True)
     assert visitor.page.title() == "Ready: fmt_jfk.mp3"
 
@@ -83,6 +83,7 @@ def test_a_file_that_is_no_recording_shows_why_it_failed_and_can_be_tried_again(
 
 def test_what_the_api_refuses_at_once_is_shown_with_its_reason(visitor: Visitor, tmp_path: Path) -> None:
     visitor.open()
+    visitor.turn_to("Transcribe")
     visitor.choose(recordings.no_recording(tmp_path / "notes.txt"))
     visitor.page.get_by_role("button", name="Hand it in").click()
 

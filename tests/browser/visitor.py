@@ -38,6 +38,14 @@ class Visitor:
 
         self.page.route(f"{self.site.system.status_url}/**", drop)
 
+    def turn_to(self, task: str) -> None:
+        """Choose a task by the name that the form gives it."""
+        self.page.get_by_role("radio", name=task).click()
+
+    def type_in(self, text: str) -> None:
+        """Type what the task works on."""
+        self.page.locator("#text").fill(text)
+
     def choose(self, path: Path) -> None:
         """Choose a file in the form."""
         self.page.set_input_files("#file", path)
@@ -45,6 +53,10 @@ class Visitor:
     def hand_in(self, path: Path) -> str:
         """Choose a file, send it, and return the id on the ticket."""
         self.choose(path)
+        return self.send()
+
+    def send(self) -> str:
+        """Send what is in the form, and return the id on the ticket."""
         self.page.get_by_role("button", name="Hand it in").click()
         self.page.wait_for_url("**/#job=*")
         return self.ticket_number
@@ -68,6 +80,15 @@ class Visitor:
     def segments(self) -> Locator:
         """The transcript's rows."""
         return self.page.locator("#segments li")
+
+    @property
+    def answer(self) -> Locator:
+        """What a model answered."""
+        return self.page.locator("#answer-text")
+
+    def fact(self, name: str) -> Locator:
+        """One of the small facts below an answer."""
+        return self.page.locator("#usage div", has=self.page.get_by_text(name, exact=True)).locator("dd")
 
     def sees(self, stamp: str) -> None:
         """Wait until the ticket has this stamp."""

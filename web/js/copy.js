@@ -2,12 +2,12 @@
 
 import { byId, say } from "./dom.js";
 
-/** Make a button copy what `text()` gives; `source` is selected instead where the browser forbids copying. */
+/** Make a button copy what `text()` gives; `source()` is selected instead where the browser forbids copying. */
 export function setUpCopy(button, text, source) {
   const label = button.textContent;
   let timer = 0;
   button.addEventListener("click", async () => {
-    const done = await copied(text(), source);
+    const done = await copied(text(), source());
     button.textContent = done;
     say(byId("said"), done);
     clearTimeout(timer);

@@ -16,5 +16,5 @@ export function say(node, text) {
 
 /** Show one of the views, its companions, and nothing else. */
 export function showOnly(...ids) {
-  for (const id of ["hand-in", "ticket", "transcript", "recent"]) byId(id).hidden = !ids.includes(id);
+  for (const id of ["hand-in", "ticket", "result", "recent"]) byId(id).hidden = !ids.includes(id);
 }

@@ -1,14 +1,20 @@
-/** A result as a file. A link cannot carry a key: with one the page fetches the file and hands it to the browser. */
+/** The result as files. A link cannot carry a key: with one the page fetches the file and hands it to the browser. */
 
 import { call } from "./api.js";
-import { element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { hasKey } from "./key.js";
 import { Problem, showProblem, unexpected } from "./problem.js";
 
 const KEPT_MS = 60_000; // a browser that asks where to put the file reads it after the answer
 
+/** Offer the job's result in each of its formats. */
+export function showDownloads(job) {
+  byId("downloads").replaceChildren(...Object.entries(job.result_urls ?? {}).map(([format, url]) => download(format, url)));
+  showProblem("download-problem", null);
+}
+
 /** The link, or the button, for a result in this format. */
-export function download(format, url) {
+function download(format, url) {
   const label = format.toUpperCase();
   const made = hasKey()
     ? element("button", { type: "button", className: "button", onclick: () => fetched(url) }, label)

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { ask } from "./dialog.js";
 import { byId } from "./dom.js";
+import { nameOf } from "./tasks.js";
 
 const GONE = 404;
 const TOO_LATE = 409;
@@ -20,7 +21,7 @@ export async function cancelJob(id, signal) {
 
 /** Whether the visitor wants the job erased. Rejects with the signal's reason. */
 export async function wantsErased(job, signal) {
-  byId("erase-name").textContent = job.file.name || "a recording without a name";
+  byId("erase-name").textContent = nameOf(job);
   byId("erase-running").hidden = job.ended_at !== undefined;
   return (await ask(byId("erase-dialog"), signal)) === "erase";
 }

@@ -1,7 +1,7 @@
 /** Sizes, durations and names as people read them. Pure. */
 
 const MIB = 1024 * 1024;
-const whole = new Intl.NumberFormat("en");
+export const whole = new Intl.NumberFormat("en");
 
 /** Bytes as the API writes them: MB of 1,048,576 bytes. */
 export function size(bytes) {
@@ -10,14 +10,17 @@ export function size(bytes) {
   return `${(bytes / MIB).toLocaleString("en", { maximumFractionDigits: bytes < 100 * MIB ? 1 : 0 })} MB`;
 }
 
-/** Why a file is refused before it is sent, in the words the API would use; empty if it may go. */
-export function refusal(file, limitBytes) {
-  if (file.size === 0) return "the file has 0 bytes; at least 1 is expected";
+/** Why a file, or a text, is refused before it is sent, in the words the API would use; empty if it may go. */
+export function refusal(file, limitBytes, what = "file") {
+  if (file.size === 0) return `the ${what} has 0 bytes; at least 1 is expected`;
   if (file.size <= limitBytes) return "";
   const [unit, name] = limitBytes >= MIB ? [MIB, "MB"] : [1, "bytes"];
   const [has, limit] = [Math.ceil(file.size / unit), Math.floor(limitBytes / unit)];
-  return `the file is ${whole.format(has)} ${name}; the limit is ${whole.format(limit)} ${name}`;
+  return `the ${what} is ${whole.format(has)} ${name}; the limit is ${whole.format(limit)} ${name}`;
 }
+
+/** A number of things: "1 page", "1,200 pages". */
+export const count = (number, thing) => `${whole.format(number)} ${thing}${number === 1 ? "" : "s"}`;
 
 /** Seconds as 0:07, 12:03 or 1:02:03. */
 export function clock(seconds) {

@@ -4,15 +4,16 @@ import { call } from "./api.js";
 import { setUpCopy } from "./copy.js";
 import { byId, say, showOnly } from "./dom.js";
 import { cancelJob, eraseJob, wantsErased } from "./ending.js";
-import { clearForm, setUpForm } from "./hand_in.js";
+import { clearForm, clearText, setUpForm } from "./hand_in.js";
 import { setUpKey } from "./key.js";
 import { follow } from "./poll.js";
 import { Problem, showProblem } from "./problem.js";
 import { forget, remember } from "./recent.js";
+import { setUpResult, showResult } from "./result.js";
 import { onMove, send } from "./sending.js";
+import { nameOf } from "./tasks.js";
 import { showButtons, showErasing } from "./ticket.js";
 import { jobIdIn, linkTo } from "./ticket_number.js";
-import { showTranscript } from "./transcript.js";
 import { newHandIn } from "./upload.js";
 import { draw, fail, formView, nextView, ticketView } from "./view.js";
 
@@ -20,11 +21,10 @@ const GONE = 404;
 
 const mine = new Map(); // job id -> what this page sent and was answered: {handIn, job, waitS}
 let config = null;
-let transcribed = "";
 
 function start() {
-  setUpCopy(byId("copy-link"), () => location.href, byId("number"));
-  setUpCopy(byId("copy-text"), () => transcribed, byId("segments"));
+  setUpCopy(byId("copy-link"), () => location.href, () => byId("number"));
+  setUpResult();
   return load();
 }
 
@@ -39,8 +39,11 @@ async function load() {
     byId("another").hidden = true;
     return;
   }
-  setUpForm(config, submit);
-  setUpKey(() => leave("The key is forgotten."));
+  setUpForm(config, ({ typed, ...order }) => submit(newHandIn({ ...order, what: typed ? "text" : "file" })));
+  setUpKey(() => {
+    clearText();
+    leave("The key is forgotten.");
+  });
   byId("another").addEventListener("click", () => leave());
   onMove(() => route());
   return route();
@@ -62,10 +65,11 @@ function leave(news) {
   byId("hand-in-title").focus();
 }
 
-const submit = (file, options) => send(newHandIn(file, options), { check: checkKey, onAccepted });
+const submit = (handIn) => send(handIn, { check: checkKey, onAccepted });
 
 function onAccepted(handIn, { job, waitS }) {
   mine.set(job.id, { handIn, job, waitS });
+  if (handIn.what === "text") clearText();
   remember(job);
   location.hash = linkTo(job.id); // and so to `watch`
 }
@@ -83,7 +87,7 @@ async function checkKey(signal) {
 
 async function watch(id, signal) {
   const sent = mine.get(id);
-  ticketView(id, sent?.handIn.file.name);
+  ticketView(id, sent?.handIn.name);
   if (sent) show(sent.job, signal);
   return pursue(id, signal, { waitS: sent?.waitS });
 }
@@ -107,7 +111,7 @@ function show(job, signal) {
   const sent = mine.get(job.id);
   if (sent) mine.set(job.id, { ...sent, job, waitS: 0 });
   draw(job);
-  const sendAgain = () => submit(sent.handIn.file, sent.handIn.options);
+  const sendAgain = () => submit(newHandIn(sent.handIn)); // another key: another job
   showButtons({
     again: sent && job.status === "failed" ? sendAgain : null,
     resend: sent && job.status === "cancelled" ? sendAgain : null,
@@ -117,9 +121,14 @@ function show(job, signal) {
 }
 
 function finish(job) {
-  transcribed = job.result.text;
-  showTranscript(job, mine.get(job.id)?.handIn.file);
-  byId("transcript").hidden = false;
+  const summarizes = config.tasks.some(({ name, inputs }) => name === "summarize" && inputs.includes("job_id"));
+  showResult(job, { file: mine.get(job.id)?.handIn.file, onSummarize: summarizes ? () => summarize(job) : null });
+}
+
+/** Hand the job in as the input of another. */
+function summarize(job) {
+  const input = { job_id: job.id };
+  return submit(newHandIn({ task: "summarize", options: {}, input, name: `Summary of ${nameOf(job)}`, what: "request" }));
 }
 
 async function cancel(job, signal) {
@@ -146,7 +155,7 @@ async function erase(job, signal) {
   }
   mine.delete(job.id);
   forget(job.id);
-  leave(`${job.file.name || "The recording"} was deleted.`);
+  leave(`${nameOf(job)} was deleted.`);
 }
 
 /** Do what a button asks for; what goes wrong leaves the ticket as it is. */

@@ -1,7 +1,8 @@
-/** The tickets this browser was given: id, file name and time, kept in localStorage and nowhere else. */
+/** The tickets this browser was given: id, file name, task and time, kept in localStorage and nowhere else. */
 
 import { byId, element } from "./dom.js";
 import { moment } from "./format.js";
+import { wordsOf } from "./tasks.js";
 import { isJobId, linkTo } from "./ticket_number.js";
 
 const KEY = "claimcheck.recent";
@@ -9,7 +10,7 @@ const MOST = 10;
 
 export function remember(job) {
   const others = stored().filter((entry) => entry.id !== job.id);
-  store([{ id: job.id, name: job.file.name, at: job.created_at }, ...others].slice(0, MOST));
+  store([{ id: job.id, name: job.file.name, task: job.task, at: job.created_at }, ...others].slice(0, MOST));
 }
 
 /** Take a ticket off the list. */
@@ -25,9 +26,9 @@ export function showRecent() {
   byId("recent").hidden = entries.length === 0;
 }
 
-function row({ id, name, at }) {
+function row({ id, name, task, at }) {
   const link = element("a", { href: linkTo(id), dir: "auto" }, name || id);
-  const time = element("time", { dateTime: at, className: "quiet" }, moment(at));
+  const time = element("time", { dateTime: at, className: "quiet" }, task ? `${wordsOf(String(task)).label}, ${moment(at)}` : moment(at));
   const button = element("button", { type: "button", onclick: () => forget(id) }, "Forget");
   button.setAttribute("aria-label", `Forget ${name || id}`);
   return element("li", {}, link, time, button);

@@ -1,4 +1,4 @@
-/** Hand a file in, from the form to the ticket. While it is on its way, nobody leaves the page unasked. */
+/** Hand something in, from the form to the ticket. While it is on its way, nobody leaves the page unasked. */
 
 import { ask } from "./dialog.js";
 import { byId } from "./dom.js";
@@ -17,13 +17,13 @@ export async function send(handIn, { check, onAccepted }) {
   const view = nextView();
   const stopped = new AbortController();
   const stop = () => stopped.abort(new Problem("The upload was stopped", unticketed(handIn)));
-  ticketView(null, handIn.file.name);
+  ticketView(null, handIn.name);
   showButtons({ stop });
   begin();
   try {
     const signal = AbortSignal.any([view, stopped.signal]);
     await check(signal);
-    const onProgress = (share) => showUpload(handIn.file, share);
+    const onProgress = (share) => showUpload(handIn, share);
     onAccepted(handIn, await upload(handIn, { signal, onProgress, onBreak: showBreak }));
   } catch (cause) {
     fail(cause, "No ticket", { again: () => send(handIn, { check, onAccepted }) });

@@ -3,6 +3,7 @@
 import { byId, element, say } from "./dom.js";
 import { clock, moment, size } from "./format.js";
 import { showProblem } from "./problem.js";
+import { nameOf, wordsOf } from "./tasks.js";
 
 const STAMPS = { queued: "Queued", running: "Running", succeeded: "Ready", failed: "Failed", cancelled: "Cancelled" };
 
@@ -11,10 +12,10 @@ setInterval(showClocks, 1000);
 
 /** A blank ticket; `id` is null before the API has given one. */
 export function blankTicket(id, name = "") {
-  say(byId("name"), name || "Your recording");
+  say(byId("name"), name || "Your job");
   showNumber(id);
   for (const id of ["facts", "status", "connection"]) say(byId(id), "");
-  for (const name of ["elapsed", "attempt", "next"]) showFact(name, "");
+  for (const name of ["task", "elapsed", "attempt", "next"]) showFact(name, "");
   stamp("looking", "…");
   showProgress(undefined);
   showProblem("problem", null);
@@ -23,12 +24,13 @@ export function blankTicket(id, name = "") {
   clocks = { sinceMs: null, untilMs: null, nextMs: null };
 }
 
-/** The file is on its way; `share` is what was sent, 0 to 1. */
-export function showUpload(file, share) {
+/** The hand-in is on its way; `share` is what was sent, 0 to 1. */
+export function showUpload({ task, file, what }, share) {
   stamp("sending", "Sending");
-  say(byId("facts"), size(file.size));
+  say(byId("facts"), file ? size(file.size) : "");
+  showFact("task", wordsOf(task).label);
   showProgress(share);
-  say(byId("status"), share < 1 ? "Sending the file." : "The file is sent. Waiting for the ticket.");
+  say(byId("status"), share < 1 ? `Sending the ${what}.` : `The ${what} is sent. Waiting for the ticket.`);
   if (share > 0) say(byId("connection"), "");
   clocks.sinceMs ??= Date.now();
   showClocks();
@@ -43,10 +45,11 @@ export function showBreak(problem, pauseS, which) {
 
 /** The job as the API shows it. */
 export function showJob(job) {
-  say(byId("name"), job.file.name || "Recording without a name");
+  say(byId("name"), nameOf(job));
   say(byId("facts"), `${size(job.file.size_bytes)}, `);
   byId("facts").append(element("span", {}, `handed in ${moment(job.created_at)}`));
   showNumber(job.id);
+  showFact("task", wordsOf(job.task).label);
   stamp(job.status, STAMPS[job.status] ?? job.status);
   say(byId("status"), statusOf(job));
   if (job.ended_at) byId("progress").hidden = true;
@@ -93,8 +96,8 @@ function statusOf(job) {
     return job.next_attempt_at ? "The last attempt did not work. Waiting for the next one." : "Waiting for a worker.";
   }
   if (job.status === "running") return "A worker is on it.";
-  if (job.status === "succeeded") return "The transcript is ready.";
-  return job.status === "cancelled" ? "The job was cancelled. Nothing was transcribed." : "";
+  if (job.status === "succeeded") return `The ${wordsOf(job.task).result} is ready.`;
+  return job.status === "cancelled" ? "The job was cancelled. It has no result." : "";
 }
 
 /** `share` undefined: under way, nobody knows (yet) how far. */

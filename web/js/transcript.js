@@ -1,42 +1,30 @@
-/** The transcript: segments that seek, their highlight while the recording plays, downloads. */
+/** The transcript: segments that seek, and their highlight while the recording plays. */
 
-import { byId, element, say } from "./dom.js";
-import { download } from "./download.js";
-import { clock, language, sentence } from "./format.js";
+import { byId, element } from "./dom.js";
+import { clock, language } from "./format.js";
 import { showPlayer } from "./player.js";
-import { showProblem } from "./problem.js";
 
 const SMOOTH = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
 
 const CLOSE_S = 0.05; // a player that was sent to 7.52 s may report 7.519
 
-/** Draw the result of a succeeded job; `file` is the recording if this page still has it. */
-export function showTranscript(job, file) {
-  const { result } = job;
-  say(byId("transcript-facts"), facts(result).join(", "));
-  byId("downloads").replaceChildren(...Object.entries(job.result_urls ?? {}).map(([format, url]) => download(format, url)));
-  showProblem("download-problem", null);
-  showWarnings(result.warnings.filter((warning) => warning.slug !== "no-speech"));
+/** Draw the segments of a transcript; `file` is the recording if this page still has it. */
+export function showTranscript(result, file) {
   const rows = result.segments.map(segmentRow);
   const list = byId("segments");
   list.lang = result.language ?? "";
   list.replaceChildren(...rows);
   byId("silence").hidden = rows.length > 0;
-  byId("copy-text").hidden = rows.length === 0;
   listen(rows, result.segments, file ?? null);
   byId("recording").onchange = (event) => listen(rows, result.segments, event.target.files[0] ?? null);
 }
 
-function facts(result) {
+/** Of a transcript, in a line. */
+export function transcriptFacts(result) {
   const sure = result.language_probability;
   const share = sure !== null && sure < 1 ? ` (${Math.round(sure * 100)} %)` : "";
   const spoken = result.language ? [`${language(result.language)}${share}`] : [];
   return [...spoken, clock(result.duration_s), `model ${result.model}`];
-}
-
-function showWarnings(warnings) {
-  byId("warnings").replaceChildren(...warnings.map((warning) => element("li", {}, sentence(warning.detail))));
-  byId("warnings").hidden = warnings.length === 0;
 }
 
 function segmentRow(segment) {

@@ -1,4 +1,4 @@
-/** Send a file and get its job, over a connection that may break. XMLHttpRequest: fetch tells nothing of progress. */
+/** Send what is handed in and get its job, over a connection that may break. XMLHttpRequest: fetch tells nothing of progress. */
 
 import { withKey } from "./key.js";
 import { backOffS, pause } from "./patience.js";
@@ -10,8 +10,13 @@ const ANSWER_S = 45; // once everything is sent: longer than the API takes for a
 const BROKEN = 0;
 const MAY_PASS = new Set([BROKEN, 408, 429, 502, 503, 504]);
 
-/** A file to hand in. However often it is sent, its key makes one job of it; `sentWhole`: only the answer may be missing. */
-export const newHandIn = (file, options) => ({ file, options, key: newKey(), sentWhole: false });
+/**
+ * What to hand in for `task`: a `file`, or an `input` that is none; `name` and `what` are for whoever reads about it.
+ * However often it is sent, its key makes one job of it; `sentWhole`: only the answer may be missing.
+ */
+export function newHandIn({ task, options, file = null, input = null, name = file.name, what = "file" }) {
+  return { task, options, file, input, name, what, key: newKey(), sentWhole: false };
+}
 
 /** What is known of a hand-in that has got no ticket. */
 export function unticketed({ sentWhole }) {
@@ -49,6 +54,7 @@ function send(handIn, authorization, { signal, onProgress }) {
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/jobs");
     const headers = { ...authorization, "Idempotency-Key": `"${handIn.key}"` };
+    if (!handIn.file) headers["Content-Type"] = "application/json"; // A form says by itself where its parts begin.
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
@@ -71,7 +77,7 @@ function send(handIn, authorization, { signal, onProgress }) {
       clearTimeout(limit);
       ended.abort();
     };
-    request.send(form(handIn));
+    request.send(body(handIn));
   });
 }
 
@@ -80,9 +86,10 @@ function broken(handIn) {
   return new Problem("The upload broke off", `the connection was lost before a ticket came${known}`);
 }
 
-function form({ file, options }) {
+function body({ task, options, file, input }) {
+  if (!file) return JSON.stringify({ task, input, options });
   const made = new FormData();
-  made.append("task", "transcribe");
+  made.append("task", task);
   made.append("options", JSON.stringify(options));
   made.append("file", file);
   return made;

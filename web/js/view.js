@@ -1,9 +1,9 @@
 /** Which view the page shows, and what ends with it. */
 
 import { byId, say, showOnly } from "./dom.js";
-import { showPlayer } from "./player.js";
 import { Problem } from "./problem.js";
 import { showRecent } from "./recent.js";
+import { clearResult } from "./result.js";
 import { blankTicket, showButtons, showJob, showTrouble } from "./ticket.js";
 
 let present = new AbortController();
@@ -12,7 +12,7 @@ let present = new AbortController();
 export function nextView() {
   present.abort(new DOMException("the page shows something else", "AbortError"));
   present = new AbortController();
-  showPlayer(null);
+  clearResult();
   return present.signal;
 }
 
