@@ -7,7 +7,9 @@
 | queued, running | no: it goes on by itself |
 | erased, expired | no: what it worked on is gone |
 
-The new job begins where the old one stood, with the parts that it had finished; a part that was skipped is tried again.
+The new job begins where the old one stood, with the parts that it had finished, and with what its stages have kept for
+each other; a part that was skipped is tried again. What models were asked for the old job stays with it: the usage of
+the new one counts what it asks itself.
 Its id is made of the letter's, so however often a letter is replayed, and by whom, there is one job.
 """
 
@@ -99,7 +101,7 @@ def replayed(
         epoch=epoch,
         now=now,
         deadline_at=deadline_at,
-    ).model_copy(update={"retry_of": job.job_id})
+    ).model_copy(update={"retry_of": job.job_id, "input_of": job.input_of})
     if not begin.window:
         return fresh
     # A stage that is over has no counter any more, but all its parts.

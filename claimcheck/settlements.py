@@ -13,6 +13,9 @@ from claimcheck.messages import Message
 from claimcheck.pipeline import MoveOn, NoNextStage
 from claimcheck.tasks import Task
 
+SPREAD_LEAST_S = 1.0  # What was put back in one moment comes back over that much time at the least,
+SPREAD_MOST_S = 30.0  # and after a long rest over half a minute: longer would leave endpoints idle.
+
 
 @dataclass(frozen=True)
 class Returned:
@@ -30,15 +33,24 @@ class Failed:
 
 @dataclass(frozen=True)
 class NotRun:
-    """The stage was not run to its end, and that is nobody's failure: the worker stops, or does not know the task.
+    """The stage was not run to its end, and that is nobody's failure: the worker stops or does not know the task, or no
+    endpoint is ready.
 
-    `delay`: how long another worker should be waited for.
+    `delay`: how long another worker, or an endpoint, should be waited for at the least.
+    `spread`: over how much more time jobs that wait for the same come back, each at a time of its own.
     """
 
     delay: timedelta = timedelta()
+    spread: timedelta = timedelta()
 
 
 Outcome = Returned | Failed | NotRun
+
+
+def cooling(delay_s: float) -> NotRun:
+    """No endpoint may be asked for so many seconds."""
+    spread_s = min(max(delay_s / 2, SPREAD_LEAST_S), SPREAD_MOST_S)
+    return NotRun(timedelta(seconds=delay_s), timedelta(seconds=spread_s))
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,9 @@ def decide(
     `task` is None if this worker does not know it; then nothing can have returned.
     """
     if isinstance(outcome, NotRun):
-        due_at = now + outcome.delay if outcome.delay else None
-        return PutBack(message.model_copy(update={"turn": message.turn + 1}), due_at)
+        wait = outcome.delay + jitter * outcome.spread
+        again = message.model_copy(update={"turn": message.turn + 1})
+        return PutBack(again, now + wait if outcome.delay or outcome.spread else None)
     if isinstance(outcome, Returned):
         assert task is not None
         try:

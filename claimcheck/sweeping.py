@@ -8,20 +8,23 @@
     a job that does not, and has not        delete                   keep                    keep
 
 An upload that a job does not name came with a second request for the same idempotency key. A result that a job which
-has not ended does not name may be about to be named.
+has not ended does not name may be about to be named. Parts of an ended job stay as long as its record and its upload,
+whose text they are: a replay of its dead letter begins with them, and what a failed job spent on them is not lost.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from claimcheck.job import Job, Tombstone, is_job_id
+from claimcheck.job import Job, Tombstone, is_job_id, timestamp
 
 FOLDERS = ("uploads", "parts", "results")
 SAMPLE = 100  # Uploads that have their records looked for before a full sweep.
 MOST_MISSING = 25  # Cosmos DB away for a day of the retention's seven leaves 14 of 100 without a record.
+LIFE_CHARS = 12  # 48 bits tell the jobs apart that one idempotency key makes, years apart.
 _NAME = re.compile(rf"({'|'.join(FOLDERS)})/([a-z0-9-]{{1,40}})/([0-9a-f-]{{36}})/[0-9a-f]+")
 
 
@@ -41,6 +44,13 @@ def owned(name: str) -> OwnedBlob | None:
     if match is None or not is_job_id(match[3]):
         return None
     return OwnedBlob(name, *match.groups())
+
+
+def parts_prefix(job: Job) -> str:
+    """How the names of a job's own parts begin. An idempotency key may make a second job of one id, and parts of the
+    first may still be kept, so what tells the two apart is in the name."""
+    life = hashlib.sha256(timestamp(job.created_at).encode()).hexdigest()[:LIFE_CHARS]
+    return f"parts/{job.tenant}/{job.job_id}/{life}"
 
 
 @dataclass(frozen=True)

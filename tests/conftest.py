@@ -18,12 +18,20 @@ from claimcheck.commands.up.provision import provision
 from claimcheck.settings import Settings
 from tests.stack.azurite import AzuriteProcess
 from tests.stack.components import MODELS, ROOT
+from tests.stack.endpoints import module_endpoint, run_endpoint, scripted_endpoint
 from tests.stack.names import Names, NameStock
 from tests.stack.services import Services, broker_process, cosmos_process
 from tests.stack.system import System
 from tests.stack.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
-__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
+__all__ = [
+    "module_endpoint",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "run_endpoint",
+    "scripted_endpoint",
+]
 
 RunSystem = Callable[..., AbstractContextManager[System]]
 
@@ -90,6 +98,7 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
         *,
         workers: int = 1,
         language_workers: int = 0,
+        media_workers: int = 0,
         keepers: int = 0,
         env: Mapping[str, str] | None = None,
         keeper_env: Mapping[str, str] | None = None,
@@ -109,6 +118,7 @@ def run_system(services: Services, name_stock: NameStock, tmp_path_factory: pyte
             variables,
             workers=workers,
             language_workers=language_workers,
+            media_workers=media_workers,
             keepers=keepers,
             keeper_variables=keeper_env,
         )

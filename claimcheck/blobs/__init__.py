@@ -13,7 +13,7 @@ from typing import Any
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
-from claimcheck.blobs.calls import call, put
+from claimcheck.blobs.calls import call, put, put_new, read_range
 from claimcheck.blobs.copying import copy
 from claimcheck.blobs.listing import Page, list_pages
 from claimcheck.blobs.writing import Ahead, BlobWriter, Limits, Written
@@ -46,6 +46,22 @@ class Blobs:
         """Write a small blob in one request. Raises BlobsUnavailable."""
         async with call(self._timeout_s):
             await put(self._blob(name), data, media_type)
+
+    async def put_new(self, name: str, data: bytes, media_type: str) -> bool:
+        """Write a small blob in one request unless there is one; whether it was written. Raises BlobsUnavailable.
+
+        A repeat of our own request whose answer was lost finds that there is one.
+        """
+        async with call(self._timeout_s):
+            return await put_new(self._blob(name), data, media_type)
+
+    async def read_range(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Up to `length` bytes from `start` on, in memory; none behind the blob's end.
+
+        Raises BlobMissing, BlobsUnavailable.
+        """
+        async with call(self._timeout_s):
+            return await read_range(self._blob(name), start, length)
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
         """The blob's bytes, in chunks. Raises BlobMissing if it is gone, BlobsUnavailable."""

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import ContentSettings, StorageErrorCode
 from azure.storage.blob.aio import BlobClient
 
 from claimcheck.errors import BlobMissing, BlobsUnavailable
 
 NO_ACCESS = (401, 403)  # A wrong key, or a role that is not assigned yet: it may be in minutes.
+RANGE_NOT_SATISFIABLE = 416  # The range begins behind the blob's last byte, or the blob has none.
 
 
 async def put(blob: BlobClient, data: bytes, media_type: str) -> None:
@@ -20,6 +21,31 @@ async def put(blob: BlobClient, data: bytes, media_type: str) -> None:
     # The name is random, so only our own repeated request can find the blob there: overwriting is idempotent.
     settings = ContentSettings(content_type=media_type)
     await blob.upload_blob(data, length=len(data), overwrite=True, content_settings=settings)
+
+
+async def put_new(blob: BlobClient, data: bytes, media_type: str) -> bool:
+    """Write a whole blob in one request, to be made within `call`; False: there is one, perhaps of our own request."""
+    settings = ContentSettings(content_type=media_type)
+    try:
+        await blob.upload_blob(data, length=len(data), overwrite=False, content_settings=settings)
+    except ResourceExistsError as refused:
+        # 409 is also the answer for a lease or a snapshot that is in the way: then nothing is known.
+        if getattr(refused, "error_code", None) != StorageErrorCode.BLOB_ALREADY_EXISTS:
+            raise
+        return False
+    return True
+
+
+async def read_range(blob: BlobClient, start: int, length: int | None) -> bytes:
+    """Up to `length` bytes from `start` on, to be made within `call`; none behind the blob's end."""
+    whole = start == 0 and length is None
+    try:
+        stream = await blob.download_blob(None if whole else start, length, max_concurrency=1)
+    except HttpResponseError as refused:
+        if refused.status_code == RANGE_NOT_SATISFIABLE:
+            return b""
+        raise
+    return await stream.readall()
 
 
 @contextlib.asynccontextmanager

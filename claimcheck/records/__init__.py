@@ -20,6 +20,7 @@ from azure.cosmos.exceptions import CosmosBatchOperationError
 from claimcheck.dead_letters import DeadLetter
 from claimcheck.errors import ConditionFailed, ItemRefused, RecordExists, RecordMissing, RecordsUnavailable
 from claimcheck.job import JOB_ITEM_ID, Job, PartItem, ResultItem, Tombstone, timestamp, tombstone
+from claimcheck.records.asked import AskedItems
 from claimcheck.records.connection import NEVER, Connection
 from claimcheck.records.letters import Letters
 from claimcheck.records.lists import Lists
@@ -39,6 +40,7 @@ class Records:
         self._call = self._connection.call
         self.lists = Lists(self._connection)
         self.letters = Letters(self._connection, self.lists)
+        self.asked = AskedItems(self._connection)
 
     async def create_job(self, job: Job) -> Job:
         """Create the record of a new job. Raises RecordExists, also when our own create is repeated by the SDK."""
@@ -90,7 +92,7 @@ class Records:
             )
 
     async def erase_others(self, tenant: str, job_id: str) -> None:
-        """Delete every item of the job but its record: parts, results. Raises RecordsUnavailable."""
+        """Delete every item of the job but its record: parts, results, what was asked. Raises RecordsUnavailable."""
         async with self._call() as container:
             rows = container.query_items(
                 "SELECT c.id FROM c WHERE c.kind != 'job' AND c.kind != 'tombstone'", partition_key=[tenant, job_id]

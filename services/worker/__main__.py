@@ -10,6 +10,8 @@ import os
 import signal
 from typing import Protocol, get_args
 
+from aiohttp.web import RouteDef
+
 from claimcheck.health import Health
 from claimcheck.settings import Settings, settings
 from claimcheck.tasks import QueueKind
@@ -28,6 +30,8 @@ class Role(Protocol):
 
     health: Health
     drain: Drain
+    pages: list[RouteDef]
+    """What it shows on its health port besides its health."""
 
     async def run(self) -> None:
         """Work until the drain is over, then close everything."""
@@ -52,7 +56,7 @@ async def _main(name: str, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _drain, role, settings.worker.drain_s)
     host, port = settings.web.host, settings.worker.health_port
-    async with serving_health(role.health, host, port):
+    async with serving_health(role.health, host, port, role.pages):
         try:
             await until_checked(settings.records.endpoint, role.drain)
         except ClockOff as off:

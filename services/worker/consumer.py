@@ -1,7 +1,8 @@
 """Take deliveries from one queue and run them. Each slot has its own connection: receive one, run it, settle it.
 
 Nothing is taken before every dependency has answered once, nor while one of them does not: a job would spend an attempt
-on what its queue keeps for it at no cost.
+on what its queue keeps for it at no cost. Nor is anything taken while every endpoint of the queue's models rests: it
+would be put back at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from claimcheck.errors import QueueUnavailable
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 RECEIVE_S = 2.0  # A receive is not cancelled, or its message would stay leased; so a drain waits at most this long.
 RECONNECT = RetryPolicy(max_attempts=1, backoff_first_s=0.5, backoff_max_s=15.0)
+READY_STEP_S = 1.0  # Another slot may learn meanwhile that an endpoint is ready, or that it rests for longer.
 RESUME_S = 2.0  # After an outage the workers of a system come back within so many seconds, not in one moment.
 
 
@@ -40,9 +43,12 @@ class Consumer:
         drain: Drain,
         health: Health,
         clock: ClockWatch,
+        ready_in_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`ready_in_s`: seconds until the queue's models may be asked; 0 if they may."""
         self._kind, self._queues, self._runner, self._clock = kind, queues, runner, clock
         self._slots, self._drain, self._health = slots, drain, health
+        self._ready_in_s = ready_in_s
 
     async def run(self) -> None:
         """Return when the worker has drained."""
@@ -53,7 +59,7 @@ class Consumer:
         failures = 0
         try:
             await self._until_well()
-            while not self._drain.begun:
+            while await self._until_ready():
                 try:
                     await self._next(receiver)
                     failures = 0
@@ -77,6 +83,13 @@ class Consumer:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _until_ready(self) -> bool:
+        """Wait until a model may be asked; False: the worker drains."""
+        while not self._drain.begun and (wait_s := self._ready_in_s()) > 0:
+            # Not all slots in one moment: the first that asks may find that the endpoint has to rest again.
+            await self._drain.wait_begun_for(min(wait_s, READY_STEP_S) * random.uniform(1.0, 1.5))
+        return not self._drain.begun
 
     async def _next(self, receiver: Receiver) -> None:
         delivery = await receiver.receive(RECEIVE_S)

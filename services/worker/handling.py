@@ -11,20 +11,22 @@ from typing import Any
 
 from claimcheck import writes
 from claimcheck.blobs import Blobs
-from claimcheck.errors import BlobMissing, TaskNotInstalled, UploadMissing, WriteRefused
+from claimcheck.errors import TaskNotInstalled, WriteRefused
 from claimcheck.job import Job, PartItem, Status
 from claimcheck.pipeline import MoveOn
 from claimcheck.records import Records
+from claimcheck.settings import JobSettings
 from claimcheck.tasks import QueueKind, Task
 from services.worker.begin import Begun
 from services.worker.drain import Drain
 from services.worker.engines import Engines
+from services.worker.fetching import Fetching
+from services.worker.kept import KeptBlobs
 from services.worker.lease import Heartbeats, Lease, Overtaken
 from services.worker.patience import Patience
 from services.worker.scratch import RunFolder, Scratch
 from services.worker.stage import Handler, StageRun
-
-STORAGE_S = 60.0  # A storage that is away for less than that, counted from its first failure, costs no attempt.
+from services.worker.stage_ledger import StageLedger
 
 Handlers = Mapping[tuple[str, str], Handler]
 
@@ -53,10 +55,11 @@ class Handling:
         engines: Engines,
         drain: Drain,
         heartbeat_s: float,
+        settings: JobSettings,
     ) -> None:
         self._handlers, self._records, self._blobs = handlers, records, blobs
         self._scratch, self._engines, self._drain = scratch, engines, drain
-        self._patience, self._heartbeat_s = Patience(drain), heartbeat_s
+        self._patience, self._heartbeat_s, self._settings = Patience(drain), heartbeat_s, settings
 
     async def run(self, begun: Begun, lease: Lease) -> dict[str, Any] | MoveOn | None:
         """What the handler returned; None if the worker drains and the handler would not end in time.
@@ -73,14 +76,10 @@ class Handling:
     def _stage_run(self, begun: Begun, folder: RunFolder, watch: _Watch) -> StageRun:
         job = begun.job
 
-        async def download(path: Path) -> None:
-            await folder.save(self._blobs.read(job.upload.blob), path, job.upload.size_bytes)
+        fetching = Fetching(job.upload, self._blobs, self._patience)
 
         async def fetch_upload(path: Path) -> None:
-            try:
-                await self._patience.ask(lambda: download(path), limit_s=STORAGE_S)
-            except BlobMissing as cause:
-                raise UploadMissing("the upload is no longer stored") from cause
+            await fetching.to_file(folder, path)
 
         async def finished_parts(stage: str) -> list[PartItem]:
             return await self._records.parts(job, stage)
@@ -93,11 +92,25 @@ class Handling:
             part=begun.message.part,
             attempt=begun.message.attempt,
             options=job.options,
+            upload=job.upload,
+            read_upload=fetching.in_memory,
             open_folder=folder.open,
             fetch_upload=fetch_upload,
             finished_parts=finished_parts,
+            kept=KeptBlobs(job, blobs=self._blobs, patience=self._patience),
+            ledger=self._ledger(begun),
             progress=watch.note_progress,
             engines=self._engines,
+        )
+
+    def _ledger(self, begun: Begun) -> StageLedger:
+        return StageLedger(
+            begun.job,
+            begun.message.stage,
+            begun.message.part,
+            items=self._records.asked,
+            patience=self._patience,
+            ttl_s=self._settings.deadline_s + self._settings.retention_s,
         )
 
     async def _until_drained(self, work: Awaitable[dict[str, Any] | MoveOn]) -> dict[str, Any] | MoveOn | None:

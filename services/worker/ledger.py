@@ -20,15 +20,24 @@ class Ledger(Protocol):
     async def begin(self, name: str) -> Asked:
         """Note that a request is about to be made for this question; or what earlier deliveries left of it.
 
-        A fresh item has `begun` 1 and no calls, and its caller may ask. One that is found is as it was: its caller
-        looks at the calls first, and calls `again` before it asks.
+        An item without calls: its caller may ask, and the request is counted, be the item new or found (then the
+        requests counted before are lost). One with calls is as it was found: its caller looks at them first, and calls
+        `again` before it asks.
         """
 
     async def again(self, asked: Asked) -> Asked:
-        """Note that one more request is about to be made. The item as it is then: perhaps with somebody's answer."""
+        """Note that one more request is about to be made.
+
+        The item as it is then. If it has calls that the caller has not seen, nothing was noted: it looks at those
+        first, and calls this again if it still has to ask.
+        """
 
     async def keep(self, asked: Asked, call: Call) -> Asked:
-        """Keep an answer. The item as it is then: with this answer, or with that of whoever was first."""
+        """Keep an answer, behind those that are there. The item as it is then: whoever was first has an answer before
+        this one, and that is the one that counts.
+
+        Raises AnswerInvalid if it is too large to be kept.
+        """
 
     async def withdraw(self, asked: Asked) -> Asked:
         """The request that was begun last has failed and was seen to fail: nothing of it is lost."""

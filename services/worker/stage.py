@@ -22,7 +22,10 @@ Handler = Callable[["StageRun"], Awaitable[dict[str, Any] | MoveOn]]
 
 
 class Kept(Protocol):
-    """Blobs that a job's stages leave for each other; erased with the job. Raises DependencyUnavailable."""
+    """Blobs that a job's stages leave for each other; erased with the job. Raises DependencyUnavailable.
+
+    Names are good in this job, and in a replay of it that begins later than at its first stage.
+    """
 
     async def put(self, data: bytes) -> str:
         """Keep under a new random name, which is returned."""
@@ -34,7 +37,7 @@ class Kept(Protocol):
         """What `put_once` has kept. Raises BlobMissing."""
 
     async def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Bytes of what `put` has kept. Raises BlobMissing."""
+        """Bytes of what `put` has kept: `length` from `start` on, or as many as there are. Raises BlobMissing."""
 
     async def delete(self, name: str) -> None:
         """Delete what `put` has kept; nothing happens if it is gone."""

@@ -18,6 +18,7 @@ from services.worker.consumer import Consumer
 from services.worker.drain import Drain
 from services.worker.engines import Engines
 from services.worker.handling import Handling, load_handlers
+from services.worker.metrics import endpoint_pages
 from services.worker.runner import Runner
 from services.worker.scratch import Scratch
 from services.worker.settle import Settler
@@ -46,10 +47,12 @@ class Worker:
                 "queue": lambda: self.queues.ping(kind),
             }
         )
+        # A worker of another queue never asks its endpoints, and would call each of them ready.
+        self.pages = endpoint_pages(lambda: self._engines.language.states()) if kind == "language" else []
 
     async def run(self) -> None:
         """Work until the drain is over, then close everything."""
-        slots = self._settings.worker.slots
+        slots = self._slots()
         consumer = Consumer(
             kind=self._kind,
             queues=self.queues,
@@ -58,6 +61,7 @@ class Worker:
             drain=self.drain,
             health=self.health,
             clock=ClockWatch(self._settings.queue.lease_s),
+            ready_in_s=self._engines.language.ready_in_s if self._kind == "language" else lambda: 0.0,
         )
         log.info("worker.started", extra={"role": self._kind, "slots": slots})
         try:
@@ -66,6 +70,10 @@ class Worker:
         finally:
             await self.close()
         log.info("worker.drained")
+
+    def _slots(self) -> int:
+        # A question to a model is waited for, an inference of our own is worked on.
+        return self._settings.language.slots if self._kind == "language" else self._settings.worker.slots
 
     def runner(self) -> Runner:
         """What runs one delivery."""
@@ -97,6 +105,7 @@ class Worker:
             engines=self._engines,
             drain=self.drain,
             heartbeat_s=self._settings.queue.lease_s,
+            settings=self._settings.job,
         )
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.architecture.source import ROOT, files, imports, imports_under
 
-SERVICES = ("services.process_api", "services.status_api", "services.worker")
+SERVICES = ("services.process_api", "services.status_api", "services.worker", "services.demo_model")
 MODELS = (
     "faster_whisper",
     "ctranslate2",
@@ -23,6 +23,7 @@ MODELS = (
     "PIL",
     "docx",
     "pypdfium2",
+    "xllamacpp",
 )
 # What `pip install claimcheck[client]` need not start for a script that hands a file in.
 NOT_FOR_CLIENTS = (
@@ -52,9 +53,10 @@ SDK_IMPORTERS = {
     "azure.servicebus": {
         f"claimcheck/messaging/{name}.py" for name in ("__init__", "link", "peeking", "receiving", "sending")
     },
+    "openai": {"services/worker/engines/language/calling.py"},
     # Provisioning makes what Terraform makes on Azure, and is no part of serving.
     "azure.cosmos": {
-        *(f"claimcheck/records/{name}.py" for name in ("__init__", "connection", "lists")),
+        *(f"claimcheck/records/{name}.py" for name in ("__init__", "asked", "connection", "lists")),
         "claimcheck/commands/up/provision.py",
     },
 }

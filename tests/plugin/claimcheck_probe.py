@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from claimcheck.errors import DependencyFailure, MediaUnreadable
+from claimcheck.errors import DependencyFailure, EndpointsCooling, MediaUnreadable
 from claimcheck.pipeline import MoveOn
 from claimcheck.tasks import Stage, Task
 from services.worker.stage import StageRun
+
+REST_S = 40.0
 
 
 class ProbeOptions(BaseModel):
@@ -23,21 +25,23 @@ class ProbeOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    do: Literal["succeed", "read", "refuse", "fail", "fail-once", "crash", "die", "nan"] = "succeed"
+    do: Literal["succeed", "read", "refuse", "fail", "fail-once", "cool", "crash", "die", "nan"] = "succeed"
     seconds: float = 0.0
     result_bytes: int = 0
 
 
 class FanOptions(BaseModel):
-    """How many parts, which of them cannot be read, and how long each takes."""
+    """How many parts, which are refused, fail or find no endpoint, how long each takes, and what `begin` keeps."""
 
     model_config = ConfigDict(extra="forbid")
 
     parts: int = 3
     refuse: tuple[int, ...] = ()
     fail_once: tuple[int, ...] = ()
+    cool: tuple[int, ...] = ()
     seconds: float = 0.0
     result_bytes: int = 0
+    keep: str = ""
 
 
 async def probe(run: StageRun) -> dict[str, Any]:
@@ -49,6 +53,8 @@ async def probe(run: StageRun) -> dict[str, Any]:
         raise MediaUnreadable("the probe was told to refuse")
     if options.do == "fail" or (options.do == "fail-once" and run.attempt == 1):
         raise DependencyFailure("the probe was told to fail")
+    if options.do == "cool":
+        raise EndpointsCooling("the probe was told to rest", delay_s=REST_S)
     if options.do == "crash":
         raise ZeroDivisionError("the probe was told to crash")
     if options.do == "die":
@@ -64,7 +70,11 @@ async def probe(run: StageRun) -> dict[str, Any]:
 
 async def begin_fan(run: StageRun) -> MoveOn:
     """Go on to the parts."""
-    return MoveOn(parts=FanOptions.model_validate(run.options).parts)
+    options = FanOptions.model_validate(run.options)
+    if options.keep:
+        name = await run.kept.put(options.keep.encode())
+        await run.kept.put_once("manifest", name.encode())
+    return MoveOn(parts=options.parts)
 
 
 async def run_part(run: StageRun) -> dict[str, Any]:
@@ -73,10 +83,19 @@ async def run_part(run: StageRun) -> dict[str, Any]:
     await asyncio.sleep(options.seconds)
     if run.part in options.refuse:
         raise MediaUnreadable("the part was told to refuse")
+    if run.part in options.cool:
+        raise EndpointsCooling("the part was told to rest", delay_s=REST_S)
     if run.part in options.fail_once and run.attempt == 1:
         raise DependencyFailure("the part was told to fail")
     filler = {"filler": "x" * options.result_bytes} if options.result_bytes else {}
-    return {"part": run.part, "attempt": run.attempt, **filler}
+    kept = {"kept": await _kept(run)} if options.keep else {}
+    return {"part": run.part, "attempt": run.attempt, **kept, **filler}
+
+
+async def _kept(run: StageRun) -> str:
+    """What the job's first stage has kept."""
+    manifest = await run.kept.get("manifest")
+    return (await run.kept.read(manifest.decode())).decode()
 
 
 async def assemble(run: StageRun) -> dict[str, Any]:

@@ -17,7 +17,18 @@ from claimcheck.failures import RetryBudget, RetryPolicy
 from claimcheck.job import Job, Status
 from claimcheck.pipeline import MoveOn
 from claimcheck.rescuing import PATIENCE_LOCKS, Waiting
-from claimcheck.settlements import Advance, Failed, FailJob, FinishPart, NotRun, Outcome, PutBack, Returned, Succeed
+from claimcheck.settlements import (
+    Advance,
+    Failed,
+    FailJob,
+    FinishPart,
+    NotRun,
+    Outcome,
+    PutBack,
+    Returned,
+    Succeed,
+    cooling,
+)
 from claimcheck.tasks import Task
 from tests.protocol.concrete import (
     MINE,
@@ -51,6 +62,7 @@ OUTCOMES: dict[str, Outcome] = {
     "died": Failed(WorkerDied("searched")),
     "drained": NotRun(),
     "not installed": NotRun(timedelta(seconds=30)),
+    "cooling": cooling(5.0),
 }
 LOCK = timedelta(minutes=1)
 PATIENCE = PATIENCE_LOCKS * LOCK

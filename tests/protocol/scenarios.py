@@ -40,7 +40,7 @@ class Scenario:
     drains: int = 0
     """How often a stage is put back for nobody's fault."""
     put_back_as: str = "drained"
-    """Why: the worker stops, or has the task `not installed`."""
+    """Why: the worker stops, has the task `not installed`, or finds every endpoint `cooling`."""
     failures: int = 0
     """How often a handler fails so that it may work later."""
     max_attempts: int = ENOUGH
@@ -96,6 +96,7 @@ SCENARIOS = (
     Scenario("F drain", faults=2, drains=2),
     Scenario("F not installed", drains=2, put_back_as="not installed"),
     _in_parts("F drain in parts", drains=1),
+    _in_parts("F cooling in parts", drains=1, put_back_as="cooling"),
     Scenario("G retry", faults=2, failures=1),
     _in_parts("G retry in parts", failures=1),
     Scenario("H two rescuers", (*CREW, "rescuer"), faults=2),

@@ -93,7 +93,7 @@ class Program:
 
 
 class System:
-    """Both APIs, workers and keepers. Names: process-api, status-api, worker-1, ..., language-1, ..., keeper-1, ..."""
+    """Both APIs, workers and keepers. Names: process-api, status-api, worker-1, language-1, media-1, keeper-1, ..."""
 
     def __init__(
         self,
@@ -102,6 +102,7 @@ class System:
         *,
         workers: int,
         language_workers: int = 0,
+        media_workers: int = 0,
         keepers: int = 0,
         keeper_variables: Mapping[str, str] | None = None,
         spawn: Spawn = spawn,
@@ -126,6 +127,8 @@ class System:
             self.programs[f"worker-{number}"] = self._worker(f"worker-{number}", "speech")
         for number in range(1, language_workers + 1):
             self.programs[f"language-{number}"] = self._worker(f"language-{number}", "language")
+        for number in range(1, media_workers + 1):
+            self.programs[f"media-{number}"] = self._worker(f"media-{number}", "media")
         for number in range(1, keepers + 1):
             self.programs[f"keeper-{number}"] = self._worker(f"keeper-{number}", "keeper", keeper_variables)
 

@@ -1,10 +1,11 @@
-"""Replay a dead letter as a new job: copy its upload, copy its finished parts, then accept it like any other.
+"""Replay a dead letter as a new job: copy its finished parts, what its stages have kept for each other and its upload,
+then accept it like any other.
 
 The order is accept's: what the record will name comes first, then the record, then the messages; last, the letter notes
-the job, unless the old one was erased meanwhile: then the new one is erased too. A crash before the record leaves a
-blob that is swept and parts that expire; one after it, a job like any other and a letter whose next replay finds that
-job, since its id is made of the letter's. Parts go before the blob: there may be hundreds, and a blob must not wait for
-its record until a sweep takes it for forgotten.
+the job, unless the old one was erased meanwhile: then the new one is erased too. A crash before the record leaves
+blobs that are swept and parts that expire; one after it, a job like any other and a letter whose next replay finds that
+job, since its id is made of the letter's. Parts go before the blobs: there may be hundreds, and a blob must not wait
+for its record until a sweep takes it for forgotten.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from claimcheck.errors import BlobMissing, IdempotencyKeyErased, LetterNotReplay
 from claimcheck.job import Job, Tombstone
 from claimcheck.records import Records
 from claimcheck.replaying import KeptPart
+from claimcheck.sweeping import parts_prefix
 from claimcheck.tasks import Stage, Task, catalogue
 from services.process_api.accept import Intake, new_blob_name
 
@@ -80,6 +82,7 @@ class Replayer:
         try:
             for part in reused:
                 await self._records.letters.copy_part(part, plan.job, job)
+            await self._copy_kept(plan, job)
             await self._intake.blobs.copy(plan.job.upload.blob, job.upload.blob)
             accepted = await self._intake.take(job, traceparent)
         except BlobMissing as cause:
@@ -92,6 +95,16 @@ class Replayer:
         await self._records.letters.note_replay(letter, accepted.job_id)
         log.info("letter.replayed", extra={"job_id": letter.job_id, "replayed_as": accepted.job_id})
         return accepted.job_id
+
+    async def _copy_kept(self, plan: Plan, new: Job) -> None:
+        """Copy what earlier stages have kept in blobs; the first stage keeps its own."""
+        if plan.begin == plan.task.stages[0]:
+            return
+        old_prefix, new_prefix = parts_prefix(plan.job), parts_prefix(new)
+        async for page in self._intake.blobs.pages(old_prefix):
+            for blob in page.blobs:
+                with contextlib.suppress(BlobMissing):  # Deleted meanwhile, so nothing that is still needed.
+                    await self._intake.blobs.copy(blob.name, new_prefix + blob.name.removeprefix(old_prefix))
 
     async def _stay_erased(self, old: Job, new: Job) -> None:
         """What a client erased with the old job must not live on in the new one. Raises LetterNotReplayable."""

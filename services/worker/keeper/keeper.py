@@ -10,6 +10,8 @@ from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, get_args
 
+from aiohttp.web import RouteDef
+
 from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
@@ -51,6 +53,7 @@ class Keeper:
         self._receivers = {kind: self._queues.receiver(kind, dead_letters=True) for kind in KINDS}
         queues = {f"queue-{kind}": functools.partial(self._queues.ping, kind) for kind in KINDS}
         self.health = Health({"records": self._records.ping, "storage": self._blobs.ping, **queues})
+        self.pages: list[RouteDef] = []
 
     async def run(self) -> None:
         """Keep until the drain begins, then close everything."""

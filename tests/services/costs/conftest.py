@@ -1,4 +1,4 @@
-"""A system with an ordinary tenant and the one with the longest name, and what its requests cost."""
+"""A system with an ordinary tenant and the one with the longest name, a model that it asks, and what requests cost."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from claimcheck.commands.up.addresses import records_endpoint
+from claimcheck.commands.up.addresses import blob_connection_string, records_endpoint
 from claimcheck.web.access import key_hash
 from tests.conftest import RunSystem
+from tests.faults.crash_points.crashing import blob_kind
 from tests.stack.client import Client
+from tests.stack.counting_proxy import CountingProxy, LoopThread
+from tests.stack.endpoints import RunEndpoint, variables
 from tests.stack.names import NameStock
 from tests.stack.services import Services
 from tests.stack.stores import Stores
@@ -83,14 +86,29 @@ def stores(services: Services, name_stock: NameStock) -> Stores:
 
 
 @pytest.fixture(scope="package")
-def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
-    """Both APIs and a worker that writes a heartbeat as seldom as with the locks of production."""
-    env = {
-        "CLAIMCHECK_WEB__KEYS": json.dumps({key_hash(key): tenant for tenant, key in KEYS.items()}),
-        "CLAIMCHECK_QUEUE__LEASE_S": "60",
-    }
-    with run_system(names=stores.names, env=env) as system:
-        yield system
+def blobs_asked(services: Services) -> Iterator[CountingProxy]:
+    """What the system asks of Blob Storage."""
+    with LoopThread() as loop:
+        proxy = CountingProxy(services.azurite.port, blob_kind)
+        loop.run(proxy.open())
+        yield proxy
+        loop.run(proxy.close())
+
+
+@pytest.fixture(scope="package")
+def running(
+    run_system: RunSystem, run_endpoint: RunEndpoint, stores: Stores, blobs_asked: CountingProxy
+) -> Iterator[System]:
+    """Both APIs and two workers that write a heartbeat as seldom as with the locks of production."""
+    with run_endpoint() as endpoint:
+        env = {
+            "CLAIMCHECK_WEB__KEYS": json.dumps({key_hash(key): tenant for tenant, key in KEYS.items()}),
+            "CLAIMCHECK_QUEUE__LEASE_S": "60",
+            "CLAIMCHECK_BLOBS__CONNECTION_STRING": blob_connection_string(blobs_asked.port),
+            **variables(endpoint.endpoint_settings("scripted")),
+        }
+        with run_system(names=stores.names, language_workers=1, env=env) as system:
+            yield system
 
 
 @pytest.fixture(scope="package")

@@ -44,11 +44,11 @@ def warm(clients: dict[str, Client], recording: Path) -> None:
     client.until_ended(client.submit(recording.read_bytes(), **TRANSCRIBE), deadline_s=60)
 
 
-def until_told(running: System, event: str, job_id: str) -> None:
-    """Wait for a line in the worker's log: asking the status API would cost something."""
+def until_told(running: System, event: str, job_id: str, *, by: str = "worker-1") -> None:
+    """Wait for a line in a worker's log: asking the status API would cost something."""
 
     def told() -> bool:
-        return any(f" {event} " in line and job_id in line for line in running.logs("worker-1").splitlines())
+        return any(f" {event} " in line and job_id in line for line in running.logs(by).splitlines())
 
     until(told, f"{event} of {job_id}", deadline_s=60)
 

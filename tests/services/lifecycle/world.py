@@ -257,6 +257,7 @@ class World:
                 engines=self.engines,
                 drain=drain,
                 heartbeat_s=LOCK_S,
+                settings=settings.job,
             ),
             settler=self._settler(life, announcer),
             lease_settings=settings.queue,

@@ -19,6 +19,9 @@ from claimcheck.replaying import new_job_id, replayed
 from claimcheck.tasks import catalogue
 from services.process_api.accept import Intake
 from services.process_api.operator.replaying import Replayer
+from services.worker.drain import Drain
+from services.worker.kept import KeptBlobs
+from services.worker.patience import Patience
 from tests.services.operators.conftest import LETTERS, UPLOAD, Office, letter_id, newest_first, store
 from tests.stack.client import Client
 from tests.stack.services import Services
@@ -330,3 +333,20 @@ async def test_letters_that_are_due_after_the_answer_are_left_and_named(office: 
     assert [outcome["id"] for outcome in answer["letters"]] == [letter_id(letters[0])]
     assert answer["untried"] == [letter_id(letter) for letter in letters[1:]]
     assert [len(jobs_made_of(stores, job)) for job in jobs] == [1, 0, 0]
+
+
+async def test_replay_in_parts_has_what_earlier_stages_have_kept(
+    office: Office, client: Client, stores: Stores
+) -> None:
+    options = {"parts": 2, "keep": "the text"}
+    old = await office.job(task="fan", options=options, stage="piece", parts=Parts(total=2, done=1))
+    office.part(old, "piece", 0)
+    blobs = KeptBlobs(old, blobs=office.blobs, patience=Patience(Drain(25.0)))
+    await blobs.put_once("manifest", (await blobs.put(b"the text")).encode())
+    job_id = office.outcome("replay", await office.letter(old, part=1))["job_id"]
+    client.until_status(job_id, "succeeded")
+    assert client.erase(old.job_id).status_code == 204
+    assert stores.blobs(f"parts/default/{old.job_id}/") == []
+    assert len(stores.blobs(f"parts/default/{job_id}/")) == 2
+    parts = client.job(job_id)["result"]["parts"]
+    assert [(part["part"], part.get("kept")) for part in parts] == [(0, None), (1, "the text")]

