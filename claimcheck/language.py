@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from claimcheck.answer_schema import checked_schema
 from claimcheck.job import At, Job, Stored, timestamp
@@ -72,6 +72,13 @@ class Chat(BaseModel):
 
     messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1, max_length=MAX_CHAT_MESSAGES, strict=False)]
 
+    @field_validator("messages")
+    @classmethod
+    def _ends_with_the_user(cls, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+        if messages[-1].role != "user":
+            raise ValueError(f"the last message is the {messages[-1].role}'s; the user's is expected")
+        return messages
+
 
 CHAT_TYPE = "application/vnd.claimcheck.chat+json"
 """Media type of a chat that is kept as an upload."""
@@ -114,6 +121,8 @@ class Asked(Stored):
     """Requests that were begun, but for those that failed and were seen to fail."""
     calls: tuple[Call, ...] = ()
     ttl: int
+    writer: str = ""
+    """Random and new at each write: so a writer whose answer was lost knows its own."""
     etag: str = Field(default="", alias="_etag", exclude=True)
 
     @staticmethod
@@ -212,7 +221,8 @@ class _Result(Stored):
     demonstration: bool = False
     """The answer is a demonstration model's: good for trying the system out and for nothing else."""
     prompt: str
-    """Name and version of the instructions that the model was given, such as describe/1."""
+    """Name and version of the instructions that the model was given, such as describe/1; `client` if a chat brought its
+    own."""
     usage: Usage
     warnings: tuple[ResultWarning, ...] = ()
 

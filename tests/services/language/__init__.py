@@ -1,0 +1,1 @@
+"""Tasks that ask language models, end to end."""

@@ -1,0 +1,257 @@
+"""The engine over the wire: what it does with each way in which an endpoint fails, and what it counts as lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from claimcheck.errors import (
+    ClaimcheckError,
+    ContentRefused,
+    ContextTooLong,
+    EndpointsCooling,
+    EndpointsFailed,
+    ModelFailed,
+    ModelRequestRefused,
+)
+from services.worker.engines.language import LanguageEngine, State
+from services.worker.engines.language.blame import MOST_LOST
+from tests.services.language.engine.conftest import Lab, events, new, question, state_of
+from tests.stack.endpoints import RunEndpoint
+from tests.stack.ports import free_port
+from tests.stack.waiting import eventually
+
+ONLY_A = {"match": {"key": "a"}}
+FAILING: dict[str, dict[str, Any]] = {
+    "429": {"action": "fail", "status": 429, "retry_after_s": 30},
+    "500": {"action": "fail", "status": 500},
+    "503": {"action": "fail", "status": 503},
+    "401": {"action": "fail", "status": 401},
+    "404": {"action": "fail", "status": 404},
+    "hangs": {"action": "hang"},
+    "drips": {"action": "drip", "drip_s": 30.0},
+    "closes": {"action": "close"},
+    "truncates": {"action": "truncate"},
+    "is short": {"action": "short"},
+    "is a page": {"action": "body", "body": "<html>Bad gateway</html>"},
+    "is empty": {"action": "body", "body": ""},
+}
+MAYBE_PAID = {"hangs", "drips", "closes", "truncates", "is short", "is a page", "is empty"}
+
+
+@pytest.mark.parametrize("way", FAILING)
+@pytest.mark.parametrize("kind", ["openai", "azure"])
+async def test_next_endpoint_answers_while_the_first_fails(lab: Lab, way: str, kind: str) -> None:
+    lab.service.script({**FAILING[way], **ONLY_A})
+    engine = lab.engine(lab.endpoint("a", kind=kind), lab.endpoint("b", kind=kind, priority=1), call_s=0.5)
+    reply = await engine.ask(question(), lab.ledger())
+    assert (reply.call.endpoint, len(reply.asked.calls)) == ("b", 1)
+    assert reply.asked.lost == (way in MAYBE_PAID)
+    assert state_of(engine).in_flight == 0
+
+
+@pytest.mark.parametrize("form", ["seconds", "ms", "date"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_kept_in_each_of_its_forms(lab: Lab, form: str, status: int) -> None:
+    lab.service.script(action="fail", status=status, retry_after_s=3.0, retry_after_as=form)
+    engine, job = lab.engine(lab.endpoint()), new()
+    with pytest.raises(EndpointsCooling) as raised:
+        await engine.ask(question(), lab.ledger(job))
+    # A date has whole seconds, and is rounded up.
+    assert 2.5 <= raised.value.delay_s <= 4.5
+    assert state_of(engine).state == State.COOLING
+    assert 2.0 <= engine.ready_in_s() <= 4.5
+    assert (await lab.stored(job)).begun == 0, "the request was seen to fail, so nothing is lost"
+
+
+async def test_absurd_retry_after_is_believed_up_to_the_limit(lab: Lab) -> None:
+    lab.service.script(action="fail", status=429, retry_after_s=1e6)
+    with pytest.raises(EndpointsCooling) as raised:
+        await lab.engine(lab.endpoint(), retry_after_max_s=9.0).ask(question(), lab.ledger())
+    assert 9.0 <= raised.value.delay_s <= 10.0
+
+
+async def test_cooled_endpoint_is_asked_again_when_its_time_is_over(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="services")
+    lab.service.script(action="fail", status=429, retry_after_s=0.3, retry_after_as="ms", times=1)
+    engine, job = lab.engine(lab.endpoint()), new()
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger(job))
+    await eventually(lambda: is_ready(engine), "the endpoint has cooled")
+    reply = await engine.ask(question(), lab.ledger(job))
+    assert (reply.asked.begun, reply.asked.lost) == (1, 0)
+    assert events(caplog, "endpoint.cooling", "endpoint.ready") == ["endpoint.cooling", "endpoint.ready"]
+
+
+async def is_ready(engine: LanguageEngine) -> bool:
+    return engine.ready_in_s() == 0
+
+
+async def test_nobody_is_asked_while_everything_cools(lab: Lab) -> None:
+    lab.service.script(action="fail", status=429, retry_after_s=30)
+    engine = lab.engine()
+    for _ in range(5):
+        with pytest.raises(EndpointsCooling):
+            await engine.ask(question(), lab.ledger())
+    assert lab.asked_by_key() == {"a": 1, "b": 1}
+
+
+async def test_failing_endpoint_rests_and_is_tried_by_one_request(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="services")
+    lab.service.script(action="fail", status=500)
+    engine = lab.engine(lab.endpoint())
+    for _ in range(2):
+        with pytest.raises(EndpointsCooling):
+            await engine.ask(question(), lab.ledger())
+    assert state_of(engine).state == State.RESTING
+    await eventually(lambda: is_ready(engine), "the endpoint has rested")
+    lab.service.clear()
+    lab.service.script(action="answer", delay_s=0.3)
+    replies = await asyncio.gather(*(engine.ask(question(), lab.ledger()) for _ in range(6)))
+    assert len(replies) == 6
+    times = [request["at"] for request in lab.service.requests()]
+    assert times[1] - times[0] >= 0.3, "the others wait for the one that tries it"
+    assert events(caplog, "endpoint.resting", "endpoint.ready") == ["endpoint.resting", "endpoint.ready"]
+
+
+async def test_endpoint_that_fails_its_try_rests_longer(lab: Lab) -> None:
+    lab.service.script(action="fail", status=500)
+    engine = lab.engine(lab.endpoint(), failures_to_open=1, rest_max_s=60.0)
+    rests = []
+    for _ in range(3):
+        await eventually(lambda: is_ready(engine), "the endpoint has rested")
+        with pytest.raises(EndpointsCooling) as raised:
+            await engine.ask(question(), lab.ledger())
+        rests.append(raised.value.delay_s)
+    for rest_s, longest_s in zip(rests, (0.2, 0.4, 0.8), strict=True):
+        assert 0.4 * longest_s < rest_s <= longest_s, rests
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_endpoint_that_denies_us_has_failed_until_the_worker_starts_again(
+    lab: Lab, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.service.script(action="fail", status=status, times=1)
+    engine = lab.engine(lab.endpoint())
+    for _ in range(2):
+        with pytest.raises(EndpointsFailed):
+            await engine.ask(question(), lab.ledger())
+    assert lab.asked_by_key() == {"a": 1}
+    state = state_of(engine)
+    assert (state.state, state.ready_in_s, state.last_error) == (State.FAILED, None, str(status))
+    assert engine.ready_in_s() == 0, "nothing heals by itself, so nobody waits for it"
+    (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
+    assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
+
+
+async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab) -> None:
+    # Without an identity on this machine no token can be had, which heals as a missing role does.
+    engine = lab.engine(lab.endpoint(kind="azure", key=None))
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger())
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, "no-token")
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "says"),
+    [
+        ({"action": "filter-prompt"}, ContentRefused, "the content filter of a refused the request"),
+        ({"action": "filter-answer"}, ContentRefused, "the content filter of a refused the model's answer"),
+        ({"action": "too-long"}, ContextTooLong, "longer than the context of a"),
+        ({"action": "fail", "status": 400, "message": "no such thing"}, ModelRequestRefused, "a answered 400"),
+        ({"action": "fail", "status": 422}, ModelRequestRefused, "a answered 422"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["openai", "azure"])
+async def test_what_is_permanent_is_asked_once_and_says_so(
+    lab: Lab, rule: dict[str, Any], kind: type[ClaimcheckError], says: str, protocol: str
+) -> None:
+    lab.service.script(rule)
+    engine, job = lab.engine(lab.endpoint("a", kind=protocol), lab.endpoint("b", priority=1)), new()
+    with pytest.raises(kind, match=says):
+        await engine.ask(question(), lab.ledger(job))
+    assert lab.asked_by_key() == {"a": 1}
+    assert state_of(engine).state == State.READY
+    assert (await lab.stored(job)).lost == 0
+
+
+async def test_filtered_answer_is_kept_since_it_is_paid_for(lab: Lab) -> None:
+    lab.service.script(action="filter-answer")
+    engine, job = lab.engine(), new()
+    for _ in range(2):
+        with pytest.raises(ContentRefused):
+            await engine.ask(question(), lab.ledger(job))
+    assert [call.finish_reason for call in (await lab.stored(job)).calls] == ["content_filter"]
+    assert lab.asked_by_key() == {"a": 1}
+
+
+async def test_model_that_knows_only_the_newer_name_of_the_limit_is_told_that_one(lab: Lab) -> None:
+    says = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    lab.service.script(action="fail", status=400, code="unsupported_parameter", message=says, times=1)
+    engine = lab.engine(lab.endpoint())
+    for _ in range(2):
+        await engine.ask(question(max_output_tokens=9), lab.ledger())
+    limits = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in lab.bodies()]
+    assert limits == [(9, None), (None, 9), (None, 9)]
+
+
+async def test_question_that_one_endpoint_fails_at_between_answers_is_to_blame(lab: Lab) -> None:
+    lab.service.script(action="fail", status=500, match={"text": "poison"})
+    engine, job = lab.engine(lab.endpoint(), failures_to_open=9), new()
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question("poison"), lab.ledger(job))
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question("poison"), lab.ledger(job))
+    await engine.ask(question("food"), lab.ledger())
+    with pytest.raises(ModelFailed, match=r"failed at this job, and not for the first time: a \(500\)"):
+        await engine.ask(question("poison"), lab.ledger(job))
+
+
+async def test_question_that_may_be_paid_for_again_and_again_costs_attempts(lab: Lab) -> None:
+    lab.service.script(action="truncate")
+    engine, job = lab.engine(lab.endpoint(), failures_to_open=99), new()
+    for _ in range(MOST_LOST - 1):
+        with pytest.raises(EndpointsCooling):
+            await engine.ask(question(), lab.ledger(job))
+    with pytest.raises(ModelFailed):
+        await engine.ask(question(), lab.ledger(job))
+    assert (await lab.stored(job)).lost == MOST_LOST
+
+
+async def test_endpoint_that_is_not_there_was_never_asked(lab: Lab) -> None:
+    gone = lab.endpoint("a", url=f"http://127.0.0.1:{free_port()}/v1")
+    engine, job = lab.engine(gone), new()
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger(job))
+    assert state_of(engine).last_error == "connection"
+    assert (await lab.stored(job)).lost == 0
+
+
+async def test_time_limit_holds_while_an_answer_trickles(lab: Lab) -> None:
+    lab.service.script(action="drip", drip_s=60.0)
+    began_at = time.monotonic()
+    with pytest.raises(EndpointsCooling):
+        await lab.engine(lab.endpoint(), call_s=0.5).ask(question(), lab.ledger())
+    assert time.monotonic() - began_at < 3
+
+
+async def test_endpoint_that_dies_and_returns_is_used_again(lab: Lab, run_endpoint: RunEndpoint) -> None:
+    with run_endpoint(models=["m"]) as own:
+        engine = lab.engine(own.endpoint_settings("own"))
+        await engine.ask(question(), lab.ledger())
+        own.stop()
+        with pytest.raises(EndpointsCooling):
+            await engine.ask(question(), lab.ledger())
+        own.start()
+        await eventually(lambda: answers(engine, lab), "it answers again")
+
+
+async def answers(engine: LanguageEngine, lab: Lab) -> bool:
+    with contextlib.suppress(EndpointsCooling):
+        return bool((await engine.ask(question(), lab.ledger())).call.text)
+    return False

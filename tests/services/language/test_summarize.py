@@ -1,0 +1,161 @@
+"""`summarize` end to end: a text of any length, a document or an earlier job's text in, one summary out."""
+
+from __future__ import annotations
+
+import io
+
+import docx
+import pytest
+
+from claimcheck.tasks.summarize import DOCX
+from services.worker.language.prompts import load
+from tests.services.documents.papers import pdf
+from tests.services.language.conftest import SMALL, VERSION, WINDOW_TOKENS, Workplace, failed, inside, succeeded
+from tests.stack.client import Body
+
+THE_TEXT = "the language of the text"
+WINDOW_BYTES = WINDOW_TOKENS * 3
+
+# What each prompt begins with tells whose question a request is.
+WHOLE, WINDOW, COMBINE = "You summarize texts.", "You summarize a long text", "You make one summary"
+
+
+def sentences(count: int) -> str:
+    """A text of so many sentences of about 60 bytes, all different."""
+    return " ".join(f"In chapter {number:04} the clerk wrote down what had happened." for number in range(count))
+
+
+def asked(workplace: Workplace, prompt: str) -> list[list[Body]]:
+    """The requests whose instructions begin so."""
+    return [messages for messages in workplace.asked() if messages[0]["content"].startswith(prompt)]
+
+
+def contents(workplace: Workplace, prompt: str) -> list[str]:
+    """What they were about."""
+    return [inside(messages[-1]) for messages in asked(workplace, prompt)]
+
+
+def test_a_short_text_is_summarized_in_one_question(workplace: Workplace) -> None:
+    workplace.endpoint.script(answer="It is short.")
+    result = succeeded(workplace.ask("summarize", {"text": sentences(5)}, language="de", max_words=50))
+    ((system, content),) = workplace.asked()
+    filled = load("summarize", 1).filled(language="the language with the code de", max_words=50)
+    assert system == {"role": "system", "content": filled}
+    assert inside(content) == sentences(5)
+    assert (result["text"], result["windows"], result["pages"]) == ("It is short.", 1, None)
+    assert result["chars"] == len(sentences(5))
+    assert (result["model"], result["prompt"], result["warnings"]) == (VERSION, "summarize/1", [])
+    assert result["usage"]["requests"] == 1
+
+
+def test_a_long_text_is_summarized_window_by_window_and_then_as_a_whole(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": WINDOW}, "answer": "A part."}, {"answer": "All of it."})
+    text = sentences(80)
+    result = succeeded(workplace.ask("summarize", {"text": text}))
+    windows = contents(workplace, WINDOW)
+    assert result["windows"] == len(windows) >= len(text) / WINDOW_BYTES
+    assert all(len(window) <= WINDOW_BYTES for window in windows)
+    # Parts are summarized side by side, so their order is not that of the text.
+    assert "".join(sorted(windows)) == text
+    assert contents(workplace, COMBINE) == ["\n\n".join(["A part."] * len(windows))]
+    assert (result["text"], result["prompt"], result["warnings"]) == ("All of it.", "summarize-combine/1", [])
+    assert result["chars"] == len(text)
+    everything = workplace.endpoint.requests()
+    usage = result["usage"]
+    assert usage["requests"] == len(everything) == len(windows) + 1
+    assert usage["input_tokens"] == sum(request["prompt_tokens"] for request in everything)
+    assert usage["output_tokens"] == sum(request["completion_tokens"] for request in everything)
+
+
+def test_partial_summaries_that_do_not_fit_one_question_are_combined_in_rounds(workplace: Workplace) -> None:
+    long = "This summary goes on and on. " * 14
+    workplace.endpoint.script({"match": {"text": WINDOW}, "answer": long}, {"answer": long})
+    result = succeeded(workplace.ask("summarize", {"text": sentences(80)}))
+    combined = contents(workplace, COMBINE)
+    assert all(len(content) <= WINDOW_BYTES for content in combined)
+    assert len(combined) > result["windows"] / 2
+    assert result["usage"]["requests"] == len(workplace.asked())
+
+
+def test_a_window_of_more_tokens_than_estimated_is_halved(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": WINDOW}, "action": "too-long", "times": 1}, {"answer": "A part."})
+    text = sentences(40)
+    result = succeeded(workplace.ask("summarize", {"text": text}))
+    refused, *answered = contents(workplace, WINDOW)
+    assert len(answered) == result["windows"] + 1
+    assert "".join(sorted(answered)) == text
+    assert refused not in answered
+    # What was refused was not paid for, and nothing was lost.
+    assert result["usage"]["requests"] == len(answered) + 1
+    assert result["usage"]["lost_requests"] == 0
+
+
+def test_a_short_text_that_a_model_refuses_as_too_long_is_cut_all_the_same(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": WHOLE}, "action": "too-long"}, {"answer": "A part."})
+    text = sentences(10)
+    result = succeeded(workplace.ask("summarize", {"text": text}))
+    assert result["windows"] == 2
+    assert "".join(sorted(contents(workplace, WINDOW))) == text
+
+
+def test_every_question_goes_to_the_pinned_model_and_in_the_language(workplace: Workplace) -> None:
+    workplace.endpoint.script(answer="En bref.")
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}, model=SMALL, language="fr", max_words=20))
+    assert {request["model"] for request in workplace.endpoint.requests()} == {SMALL}
+    assert all("the language with the code fr" in messages[0]["content"] for messages in workplace.asked())
+    (last,) = asked(workplace, COMBINE)
+    assert "at most 20 words" in last[0]["content"]
+    assert result["model"] == SMALL
+
+
+def test_a_word_document_is_read(workplace: Workplace) -> None:
+    document = docx.Document()
+    document.add_paragraph("The clerk arrived at nine.")
+    document.add_paragraph("The clerk left at five.")
+    target = io.BytesIO()
+    document.save(target)
+    result = succeeded(workplace.hand_in("summarize", target.getvalue(), DOCX))
+    (content,) = contents(workplace, WHOLE)
+    assert content.split("\n")[0] == "The clerk arrived at nine."
+    assert "The clerk left at five." in content
+    assert result["pages"] is None
+
+
+def test_a_pdf_is_read_and_its_pages_are_told(workplace: Workplace) -> None:
+    document = pdf([["The clerk arrived at nine."], ["The clerk left at five."]])
+    result = succeeded(workplace.hand_in("summarize", document, "application/pdf"))
+    (content,) = contents(workplace, WHOLE)
+    assert " ".join(content.split()) == "The clerk arrived at nine. The clerk left at five."
+    assert (result["pages"], result["windows"]) == (2, 1)
+
+
+def test_the_text_of_an_earlier_job_is_an_input(workplace: Workplace) -> None:
+    workplace.endpoint.script({"answer": "The clerk arrived at nine.", "times": 1})
+    earlier = workplace.ask("complete", {"text": "Write."})
+    assert succeeded(earlier)["text"] == "The clerk arrived at nine."
+    succeeded(workplace.ask("summarize", {"job_id": earlier["id"]}))
+    (content,) = contents(workplace, WHOLE)
+    assert content.strip() == "The clerk arrived at nine."
+
+
+def test_a_text_of_which_no_window_can_be_read_fails_as_the_first_did(workplace: Workplace) -> None:
+    workplace.endpoint.script(action="filter-prompt", match={"text": WINDOW})
+    detail = failed(workplace.ask("summarize", {"text": sentences(40)}), "content-refused")
+    windows = len(contents(workplace, WINDOW))
+    assert f"none of {windows} parts could be read; the first: " in detail
+    assert "content filter" in detail
+
+
+@pytest.mark.parametrize("content", [b" \n\t ", b"Gr\xfc\xdfe an alle"])
+def test_what_is_no_text_fails_before_any_question(workplace: Workplace, content: bytes) -> None:
+    failed(workplace.hand_in("summarize", content, "text/plain"), "text-unreadable")
+    assert workplace.asked() == []
+
+
+def test_a_cut_summary_is_a_warning_that_says_of_which_window(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": WINDOW}, "action": "cut-answer", "times": 1}, {"answer": "Whole."})
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    (warning,) = result["warnings"]
+    assert warning["slug"] == "answer-truncated"
+    assert "the summary of characters" in warning["detail"]
+    assert warning["part"] in range(result["windows"])
