@@ -152,7 +152,7 @@ class UnknownTask(MalformedRequest):
     """No task of that name is installed."""
 
     slug, title = "unknown-task", "The task is unknown"
-    example = "task is 'transcript'; known: transcribe"
+    example = "task is 'transcript'; known: complete, describe, summarize, transcribe"
 
 
 class EmptyUpload(MalformedRequest):
@@ -404,8 +404,6 @@ class LeaseLost(ClaimcheckError):
 
 class EndpointsCooling(ClaimcheckError):
     """Every endpoint that could answer rests. `delay_s`: seconds until the first may be asked again."""
-
-    slug, title = "endpoints-cooling", "No endpoint is ready"
 
     def __init__(self, detail: str, *, delay_s: float) -> None:
         super().__init__(detail)

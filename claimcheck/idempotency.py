@@ -46,15 +46,18 @@ def job_id_for(tenant: str, key: str) -> str:
     return str(uuid.UUID(bytes=bytes(digest)))
 
 
-def check_same_request(job: Job, *, task: str, options: Mapping[str, Any], sha256: str) -> None:
+def check_same_request(
+    job: Job, *, task: str, options: Mapping[str, Any], sha256: str, input_of: str | None = None
+) -> None:
     """Raises IdempotencyKeyReused unless the request that made `job` asked for this.
 
-    The fingerprint is task, options and the file's bytes; its name and type may differ.
+    The fingerprint is task, options and the file's bytes; its name and type may differ. Of a request that names an
+    earlier job, that name stands for the bytes: the same request must be known also once that job is gone.
     """
     differs = {
         "another task": job.task != task,
         "other options": job.options != options,
-        "another file": job.upload.sha256 != sha256,
+        "another file": job.input_of != input_of or (input_of is None and job.upload.sha256 != sha256),
     }
     if others := [what for what, does in differs.items() if does]:
         raise IdempotencyKeyReused(f"this key came with {' and '.join(others)}; a key stands for one request")

@@ -148,6 +148,8 @@ class Job(Stored):
     end: End | None = None
     retry_of: str | None = Field(default=None, exclude_if=lambda retry_of: retry_of is None)
     """The job that an operator has replayed as this one."""
+    input_of: str | None = Field(default=None, exclude_if=lambda input_of: input_of is None)
+    """The earlier job whose text was copied into this one's upload."""
     ttl: int | None = Field(default=None, exclude_if=lambda ttl: ttl is None)
     """Seconds that the item lives after its last write; set with the end, never before."""
     etag: str = Field(default="", alias="_etag", exclude=True)

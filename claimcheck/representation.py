@@ -73,6 +73,8 @@ class JobView(BaseModel):
     file: FileView
     retry_of: str | None = None
     """The job that an operator has replayed as this one."""
+    input_of: str | None = None
+    """The earlier job whose text is the file."""
     attempt: int
     progress: float | None = None
     """Share that is done, 0 to 1; up to a minute old."""
@@ -124,6 +126,7 @@ def view(
         options=job.options,
         file=FileView(**job.upload.model_dump(include=set(FileView.model_fields))),
         retry_of=job.retry_of,
+        input_of=job.input_of,
         attempt=job.attempt,
         progress=job.run.progress if job.run else None,
         created_at=job.created_at,

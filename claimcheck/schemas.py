@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from claimcheck import dead_letters, job, listing, messages, operator_views, representation
+from claimcheck import dead_letters, job, language, listing, messages, model_views, operator_views, representation
 from claimcheck.transcript import TranscribeOptions, Transcript
 
 
@@ -25,6 +25,9 @@ class Schema:
         return json.dumps(self.model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False)
 
 
+_OPTIONS = "both APIs, `options`"
+_RESULT = "both APIs, `result`; the result item or its blob"
+
 SCHEMAS = (
     Schema("Job item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `job`", job.Job),
     Schema("Result item", job.SCHEMA_VERSION, "Cosmos DB, container `jobs`, id `result:{random}`", job.ResultItem),
@@ -34,6 +37,13 @@ SCHEMAS = (
         "Cosmos DB, container `jobs`, id `part:{created_at}:{stage}:{number}`",
         job.PartItem,
     ),
+    Schema(
+        "Question to a model",
+        job.SCHEMA_VERSION,
+        "Cosmos DB, container `jobs`, id `asked:{created_at}:{stage}:{part}:{name}`",
+        language.Asked,
+    ),
+    Schema("Chat", 1, f"Blob Storage, an upload of the type `{language.CHAT_TYPE}`", language.Chat),
     Schema(
         "Dead letter",
         job.SCHEMA_VERSION,
@@ -67,8 +77,15 @@ SCHEMAS = (
         "process API, `GET /v1/operator/jobs/stuck`",
         operator_views.StuckJobsView,
     ),
-    Schema("Options of `transcribe`", 1, "both APIs, `options`", TranscribeOptions),
-    Schema("Result of `transcribe`", 1, "both APIs, `result`; the result item or its blob", Transcript),
+    Schema("Models and tasks", representation.VERSION, "status API, `GET /v1/models`", model_views.ModelListView),
+    Schema("Options of `complete`", 1, _OPTIONS, language.CompleteOptions),
+    Schema("Result of `complete`", 1, _RESULT, language.Completion),
+    Schema("Options of `describe`", 1, _OPTIONS, language.DescribeOptions),
+    Schema("Result of `describe`", 1, _RESULT, language.Description),
+    Schema("Options of `summarize`", 1, _OPTIONS, language.SummarizeOptions),
+    Schema("Result of `summarize`", 1, _RESULT, language.Summary),
+    Schema("Options of `transcribe`", 1, _OPTIONS, TranscribeOptions),
+    Schema("Result of `transcribe`", 1, _RESULT, Transcript),
 )
 
 _INTRODUCTION = """# Formats

@@ -7,6 +7,7 @@
         job = client.submit(Path("talk.mp3"), options={"language": "en"})
         client.wait(job.id)
         print(client.result(job.id, "txt"))
+        summary = client.wait(client.submit_text_of(job.id, task="summarize").id)
 
 `AsyncClient` is the same for asyncio. Calls repeat by themselves what fails for a moment; an upload carries an
 idempotency key, so that however often it is repeated it makes one job. Loads no service, no Azure SDK and no model.
@@ -14,7 +15,7 @@ idempotency key, so that however often it is repeated it makes one job. Loads no
 
 from __future__ import annotations
 
-from claimcheck.client.answers import JobView
+from claimcheck.client.answers import JobView, ModelList, ModelView, TaskView
 from claimcheck.client.asynchronous import AsyncClient
 from claimcheck.client.blocking import Client
 from claimcheck.client.errors import (
@@ -57,6 +58,8 @@ __all__ = [
     "JobView",
     "KeyRefused",
     "LetterFilter",
+    "ModelList",
+    "ModelView",
     "NoResult",
     "NotFound",
     "OnRetry",
@@ -68,6 +71,7 @@ __all__ = [
     "Retrying",
     "ServerUnreachable",
     "Status",
+    "TaskView",
     "Unavailable",
     "UnexpectedAnswer",
     "UploadNotRepeatable",

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from claimcheck import representation
+from claimcheck import model_views, representation
 from claimcheck.client.errors import (
     Conflict,
     FileRefused,
@@ -57,6 +57,27 @@ class JobView(representation.JobView):
     def ended(self) -> bool:
         """Whether it has succeeded, failed or been cancelled: then it never changes again."""
         return self.status in TERMINAL
+
+
+class ModelView(model_views.ModelView):
+    """A model that options can name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TaskView(model_views.TaskView):
+    """A task of the installation, and the models that its options can name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ModelList(BaseModel):
+    """What the installation offers: `data` are its models, in the order in which they are asked."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    data: tuple[ModelView, ...]
+    tasks: tuple[TaskView, ...]
 
 
 class Page(BaseModel):

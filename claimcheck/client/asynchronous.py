@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -14,7 +14,7 @@ import httpx
 
 from claimcheck.client import answers
 from claimcheck.client.addresses import SHARED, UNSHARED, httpx_arguments, sent_as
-from claimcheck.client.answers import JobView
+from claimcheck.client.answers import JobView, ModelList
 from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
@@ -78,6 +78,48 @@ class AsyncClient:
         with opened(file, name=name, on_progress=on_progress) as upload:
             flow = self._flows.submit(upload, task=task, options=options, media_type=media_type, key=idempotency_key)
             return await self._run(flow)
+
+    async def submit_text(
+        self,
+        text: str,
+        *,
+        task: str = "complete",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """As `Client.submit_text`."""
+        flow = self._flows.submit_input({"text": text}, task=task, options=options, key=idempotency_key)
+        return await self._run(flow)
+
+    async def submit_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        task: str = "complete",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """As `Client.submit_chat`."""
+        flow = self._flows.submit_input(
+            {"messages": [*map(dict, messages)]}, task=task, options=options, key=idempotency_key
+        )
+        return await self._run(flow)
+
+    async def submit_text_of(
+        self,
+        job_id: str,
+        *,
+        task: str = "summarize",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """As `Client.submit_text_of`."""
+        flow = self._flows.submit_input({"job_id": job_id}, task=task, options=options, key=idempotency_key)
+        return await self._run(flow)
+
+    async def models(self) -> ModelList:
+        """As `Client.models`."""
+        return await self._run(self._flows.models())
 
     async def job(self, job_id: str) -> JobView:
         """As `Client.job`."""

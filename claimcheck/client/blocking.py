@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -13,7 +13,7 @@ import httpx
 
 from claimcheck.client import answers
 from claimcheck.client.addresses import SHARED, UNSHARED, httpx_arguments, sent_as
-from claimcheck.client.answers import JobView
+from claimcheck.client.answers import JobView, ModelList
 from claimcheck.client.early import EarlyAnswer
 from claimcheck.client.exchange import Flow, NoReply, Outcome, Reply, Request
 from claimcheck.client.files import File, OnUpload, Upload, opened, saved
@@ -91,6 +91,58 @@ class Client:
         with opened(file, name=name, on_progress=on_progress) as upload:
             flow = self._flows.submit(upload, task=task, options=options, media_type=media_type, key=idempotency_key)
             return self._run(flow)
+
+    def submit_text(
+        self,
+        text: str,
+        *,
+        task: str = "complete",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Hand in a text; the job as it was accepted. `idempotency_key` as for `submit`.
+
+        A text of more than a megabyte is refused: as a file it is taken, `submit(text.encode(), ...)`.
+        """
+        flow = self._flows.submit_input({"text": text}, task=task, options=options, key=idempotency_key)
+        return self._run(flow)
+
+    def submit_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        task: str = "complete",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Hand in a chat, such as `[{"role": "user", "content": "Hello!"}]`; the job as it was accepted.
+
+        Roles are system, user and assistant, and the user has the last word. `idempotency_key` as for `submit`.
+        """
+        flow = self._flows.submit_input(
+            {"messages": [*map(dict, messages)]}, task=task, options=options, key=idempotency_key
+        )
+        return self._run(flow)
+
+    def submit_text_of(
+        self,
+        job_id: str,
+        *,
+        task: str = "summarize",
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Hand in the text that an earlier job has found, for example a transcript; the job as it was accepted.
+
+        The text is copied: the earlier job may be erased at once. `idempotency_key` as for `submit`.
+        Raises NotFound if there is no such job, Conflict unless it has succeeded, Refused if its result is no text.
+        """
+        flow = self._flows.submit_input({"job_id": job_id}, task=task, options=options, key=idempotency_key)
+        return self._run(flow)
+
+    def models(self) -> ModelList:
+        """The tasks of the installation, and the models that `options` can name."""
+        return self._run(self._flows.models())
 
     def job(self, job_id: str) -> JobView:
         """The job as it is now, with its result if it has succeeded. Raises NotFound."""

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from claimcheck.client import answers
-from claimcheck.client.answers import JobView, Page
+from claimcheck.client.answers import JobView, ModelList, Page
 from claimcheck.client.errors import ClientError, ServerUnreachable, UploadNotRepeatable, WaitTimedOut
 from claimcheck.client.exchange import ANSWER_S, Flow, Outcome, Reply, Request
 from claimcheck.client.files import Upload
@@ -56,10 +56,28 @@ class Flows:
             "POST",
             "/v1/jobs",
             params={"task": task, **({"options": json.dumps(dict(options))} if options else {})},
-            headers=_file_headers(file, media_type, secrets.token_hex(16) if key is None else key),
+            headers={**_key_header(key), **_file_headers(file, media_type)},
             file=file,
         )
         return answers.job((yield from self.ask(request)))
+
+    def submit_input(
+        self, given: Mapping[str, Any], *, task: str, options: Mapping[str, Any] | None, key: str | None
+    ) -> Flow[JobView]:
+        """Hand in what is no file: `{"text": ...}`, `{"messages": ...}` or `{"job_id": ...}`. Keys as for a file."""
+        said = {"task": task, "input": dict(given), "options": dict(options or {})}
+        request = Request(
+            "process",
+            "POST",
+            "/v1/jobs",
+            headers={"Content-Type": "application/json", **_key_header(key)},
+            body=json.dumps(said, ensure_ascii=False).encode(),
+        )
+        return answers.job((yield from self.ask(request)))
+
+    def models(self) -> Flow[ModelList]:
+        """What the installation offers."""
+        return answers.view(ModelList, (yield from self.ask(Request("status", "GET", "/v1/models"))))
 
     def job(self, job_id: str) -> Flow[JobView]:
         """The job as it is now."""
@@ -182,11 +200,17 @@ def _path(job_id: str) -> str:
     return f"/v1/jobs/{job_id}"
 
 
-def _file_headers(file: Upload, media_type: str | None, key: str) -> dict[str, str]:
+def _key_header(key: str | None) -> dict[str, str]:
+    """The idempotency key, without one a random one."""
+    key = secrets.token_hex(16) if key is None else key
     if not _KEY.fullmatch(key):
         raise ValueError(f"the idempotency key is {key[:60]!r}; 1 to 255 visible ASCII characters are expected")
+    return {"Idempotency-Key": key}
+
+
+def _file_headers(file: Upload, media_type: str | None) -> dict[str, str]:
     kind = (media_type or "").partition(";")[0].strip().lower()
-    headers = {"Idempotency-Key": key, "Content-Type": UNTYPED if kind in ENVELOPES else media_type or UNTYPED}
+    headers = {"Content-Type": UNTYPED if kind in ENVELOPES else media_type or UNTYPED}
     if file.size_bytes is not None:
         headers["Content-Length"] = str(file.size_bytes)
     if file.name:

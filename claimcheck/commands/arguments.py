@@ -18,7 +18,12 @@ FORMAT = "txt, json, srt, vtt, ...; default: as the name of OUT ends; without on
 
 def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the command line."""
-    _add_submit(commands.add_parser("submit", help="hand in a file; prints the job's id, or with --wait its result"))
+    _add_submit(
+        commands.add_parser("submit", help="hand in a file or text; prints the job's id, or with --wait its result")
+    )
+    models = commands.add_parser("models", help="list the models that options can name, and the tasks they are for")
+    models.add_argument("--json", action="store_true", help="one JSON object per line")
+    _finish(models, _models)
     jobs = commands.add_parser("jobs", help="list the jobs, newest first")
     jobs.add_argument("--status", help="only jobs that are queued, running, succeeded, failed or cancelled")
     jobs.add_argument("--task", help="only jobs of this task")
@@ -43,8 +48,13 @@ def add_client_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _add_submit(submit: argparse.ArgumentParser) -> None:
-    submit.add_argument("file", metavar="FILE", help="the file; - reads standard input")
-    submit.add_argument("--task", default="transcribe", help="what to do with it; default transcribe")
+    given = submit.add_mutually_exclusive_group(required=True)
+    given.add_argument("file", nargs="?", metavar="FILE", help="the file; - reads standard input")
+    given.add_argument("--text", help="a text instead of a file; - reads standard input")
+    given.add_argument("--of", metavar="ID", help="the text of an earlier job, for example a transcript")
+    submit.add_argument(
+        "--task", help="what to do with it; default transcribe, of a text complete, of an earlier job's text summarize"
+    )
     submit.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the task; may be repeated"
     )
@@ -88,6 +98,12 @@ def _submit(chosen: argparse.Namespace) -> int:
     from claimcheck.commands.submit import submit
 
     return submit(chosen)
+
+
+def _models(chosen: argparse.Namespace) -> int:
+    from claimcheck.commands.models import models
+
+    return models(chosen)
 
 
 def _jobs(chosen: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`claimcheck submit FILE`: hand a file in; with `--wait` also wait for the job and print its result."""
+"""`claimcheck submit FILE | --text TEXT | --of ID`: hand it in; with `--wait` also wait for the job's result."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from claimcheck.client import (
     Client,
@@ -58,8 +59,8 @@ def _submit(client: Client, chosen: argparse.Namespace) -> Exit:
 
 def _check(chosen: argparse.Namespace) -> None:
     """Refuse before the upload what could only fail after it. Raises ValueError."""
-    if chosen.file == STANDARD_INPUT and sys.stdin is None:
-        raise ValueError("standard input is closed; there is no file to read from it")
+    if STANDARD_INPUT in (chosen.file, chosen.text) and sys.stdin is None:
+        raise ValueError("standard input is closed; there is nothing to read from it")
     if not chosen.wait:
         if chosen.output or chosen.format:
             raise ValueError("-o and --format say what to do with the result; they need --wait")
@@ -72,6 +73,27 @@ def _check(chosen: argparse.Namespace) -> None:
 
 def _hand_in(client: Client, chosen: argparse.Namespace, key: str, begun: Callable[[], None]) -> JobView:
     options = read_options(chosen.options, chosen.option)
+    if chosen.of is not None:
+        begun()
+        return client.submit_text_of(chosen.of, task=chosen.task or "summarize", options=options, idempotency_key=key)
+    if chosen.text is not None:
+        text = _read_text() if chosen.text == STANDARD_INPUT else chosen.text
+        begun()
+        return client.submit_text(text, task=chosen.task or "complete", options=options, idempotency_key=key)
+    return _hand_in_file(client, chosen, options, key=key, begun=begun)
+
+
+def _read_text() -> str:
+    """Standard input, which is UTF-8 whatever the locale. Raises ValueError, OSError."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as cause:
+        raise ValueError(f"standard input is no UTF-8: {cause.reason} at byte {cause.start:,}") from cause
+
+
+def _hand_in_file(
+    client: Client, chosen: argparse.Namespace, options: Mapping[str, Any], *, key: str, begun: Callable[[], None]
+) -> JobView:
     from_pipe = chosen.file == STANDARD_INPUT
     file: File = sys.stdin.buffer if from_pipe else Path(chosen.file)
     name = "standard input" if from_pipe else Path(chosen.file).name
@@ -81,7 +103,9 @@ def _hand_in(client: Client, chosen: argparse.Namespace, key: str, begun: Callab
             begun()
             show(seen)
 
-        return client.submit(file, task=chosen.task, options=options, idempotency_key=key, on_progress=on_progress)
+        return client.submit(
+            file, task=chosen.task or "transcribe", options=options, idempotency_key=key, on_progress=on_progress
+        )
 
 
 def _print_id(job: JobView) -> Exit:

@@ -8,7 +8,7 @@ group, and that may hold a secret.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Self
 
@@ -112,6 +112,10 @@ def settings() -> Settings:
     return Settings()
 
 
-def environment_for_child(additions: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with `additions`, for a program started by this one."""
-    return {**os.environ, **additions}
+def environment_for_child(additions: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
+    """This process's environment with `additions`, for a program started by this one.
+
+    `without`: variables of this process that it is not told, whatever their case, as settings are read.
+    """
+    unwanted = {name.upper() for name in without}
+    return {**{name: value for name, value in os.environ.items() if name.upper() not in unwanted}, **additions}

@@ -62,7 +62,9 @@ class WebSettings(Group):
     """Uploads that one tenant may have under way at one replica; see `uploads`."""
     uploads: int = Field(default=200, ge=1)
     """Uploads that all tenants together may have under way at one replica; any more are answered 503. It bounds memory:
-    `uploads` + `blobs.staged_blocks` blocks of `blobs.block_bytes`, which is 864 MiB of 216 blocks by default."""
+    `uploads` + `blobs.staged_blocks` blocks of `blobs.block_bytes`, which is 864 MiB of 216 blocks by default. A JSON
+    body, of up to 1 MiB, holds less than a block; one at a time takes tens of MiB more while it is read (64 of the
+    worst at once: 102 MB in all), as does one earlier result, as large as its task lets it become, for its text."""
     body_window_s: float = Field(default=30.0, gt=0)
     """A body must bring `body_window_bytes` in each window of so many seconds spent waiting for it. Lower cuts off
     phones in tunnels, higher lets silent clients hold their uploads longer."""
@@ -207,7 +209,7 @@ class WorkerSettings(Group):
 
     slots: int = Field(default=1, ge=1, le=64)
     """Deliveries run at once, each received on a connection of its own. More than the models can work on at once would
-    hold leases without working."""
+    hold leases without working. The queue `language` has `language.slots` in its place."""
     drain_s: float = Field(default=25.0, gt=0)
     """Seconds from SIGTERM to exit; Azure kills after 30."""
     scratch_dir: Path = Path(".local/scratch")
@@ -216,7 +218,8 @@ class WorkerSettings(Group):
     """Bytes of downloads that all deliveries of this worker may keep there together. Beyond it a job is retried later.
     Decoded audio comes on top: 32 KB per second of recording."""
     health_port: int = Field(default=0, ge=0, le=65535)
-    """Port of /healthz and /readyz on the address `web.host`; 0: none."""
+    """Port of /healthz and /readyz, and on a worker of the queue `language` of /endpoints and /metrics, on the address
+    `web.host`; 0: none. Nobody is asked for a key there."""
 
 
 class KeeperSettings(Group):

@@ -131,6 +131,11 @@ class LanguageSettings(Group):
     `AZURE_OPENAI_DEPLOYMENT`) or of `OPENAI_BASE_URL` / `OPENAI_API_KEY` (with `OPENAI_MODEL`)."""
     endpoints_file: Path | None = None
     """A file with the same JSON list."""
+    slots: int = Field(default=16, ge=1, le=256)
+    """Deliveries that a worker of the queue `language` runs at once, in place of `worker.slots`: it spends its time
+    waiting for answers. Each is received on a connection of its own, and takes 0.7 MB while it is idle.
+    Lower: endpoints stay idle that could answer; higher than their `concurrency` together: deliveries hold leases while
+    they wait for room at one."""
     currency: str = "USD"
     """Currency of all prices."""
     call_s: float = Field(default=60.0, gt=0, le=600)
@@ -193,3 +198,6 @@ class DocumentSettings(Group):
     """CPU seconds of one child."""
     wall_s: float = Field(default=120.0, gt=0)
     """Seconds one child may take in all."""
+    readers: int = Field(default=2, ge=1, le=64)
+    """Children of one worker at once, whatever `language.slots` is; further jobs wait for their turn. Together they may
+    take `readers` x `memory_bytes`, 2 GiB. Lower: a bomb holds others up for `wall_s`; higher: more memory."""

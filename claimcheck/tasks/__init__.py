@@ -26,6 +26,7 @@ UNTYPED = "application/octet-stream"
 
 QueueKind = Literal["media", "speech", "language"]
 InputKind = Literal["file", "text", "messages", "job_id"]
+Ability = Literal["chat", "vision", "json"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Task:
     """Formats in which the result can be had."""
     inputs: tuple[InputKind, ...] = ("file",)
     """What it works on: an upload, or what becomes one: a text or a chat in the request, an earlier job's text."""
+    needs: frozenset[Ability] = frozenset()
+    """What an endpoint must be able to do for it, if it asks language models: which of them it can name."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a task whose jobs could not run: better where it is declared than at its first job."""

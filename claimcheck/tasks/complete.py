@@ -12,4 +12,5 @@ TASK = Task(
     stages=(Stage("language", queue="language", handler="services.worker.handlers.complete:language"),),
     formats={"json": JSON, "txt": Format("text/plain; charset=utf-8", as_text)},
     inputs=("file", "text", "messages"),
+    needs=frozenset({"chat"}),
 )

@@ -11,4 +11,5 @@ TASK = Task(
     options=DescribeOptions,
     stages=(Stage("language", queue="language", handler="services.worker.handlers.describe:language"),),
     formats={"json": JSON, "txt": Format("text/plain; charset=utf-8", as_text)},
+    needs=frozenset({"vision"}),
 )

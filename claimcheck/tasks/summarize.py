@@ -25,4 +25,5 @@ TASK = Task(
     ),
     formats={"json": JSON, "txt": Format("text/plain; charset=utf-8", as_text)},
     inputs=("file", "text", "job_id"),
+    needs=frozenset({"chat"}),
 )

@@ -71,6 +71,26 @@ class Intake:
         name = new_blob_name(tenant, job_id)
         return job_id, name, self.blobs.writer(name)
 
+    async def made_before(
+        self, *, tenant: str, job_id: str, task: Task, options: dict[str, Any], input_of: str, traceparent: str
+    ) -> Job | None:
+        """The job that the same request, with its idempotency key, has made already; None: there is none.
+
+        For an input that may be gone by now. What follows is what a request does that finds its record at the create.
+        Raises as `accept`.
+        """
+        for _ in range(ROUNDS):
+            record = await self.records.read(tenant, job_id)
+            if record is None:
+                return None
+            same = _same(record, task=task.name, options=options, sha256="", input_of=input_of)
+            with contextlib.suppress(WriteRefused):
+                joined = await self._announced(same, traceparent)
+                _log_accepted_again(joined)
+                return joined
+            await asyncio.sleep(AGAIN_S * random.random())
+        raise RecordsUnavailable(f"other requests with the same key won {ROUNDS} times")
+
     async def accept(
         self,
         *,
@@ -80,13 +100,15 @@ class Intake:
         options: dict[str, Any],
         upload: Upload,
         traceparent: str,
+        input_of: str | None = None,
     ) -> Job:
         """Record the job and queue its message, or join the job that has its id; the upload is stored already.
 
         Raises IdempotencyKeyReused, IdempotencyKeyErased, RecordsUnavailable, QueueUnavailable. Unless the queue
         certainly has no message, the job may then run all the same: without a 202 nobody was promised anything.
         """
-        return await self.take(self._new(tenant, job_id, task, options, upload), traceparent)
+        job = self._new(tenant, job_id, task, options, upload)
+        return await self.take(job.model_copy(update={"input_of": input_of}), traceparent)
 
     async def take(self, job: Job, traceparent: str) -> Job:
         """The same for a job as it will be recorded: also one that begins in the middle of its task (a replay)."""
@@ -147,12 +169,13 @@ class Intake:
             _log_accepted(own, traceparent)
             return own
         try:
-            joined = await self._announced(_same(job, record), traceparent)
+            same = _same(record, task=job.task, options=job.options, sha256=job.upload.sha256, input_of=job.input_of)
+            joined = await self._announced(same, traceparent)
         except (RequestRefused, DependencyUnavailable):
             await self._drop(job.upload)
             raise
         await self._drop(job.upload)
-        log.info("job.accepted_again", extra={"job_id": joined.job_id, "status": joined.status})
+        _log_accepted_again(joined)
         return joined
 
     async def _announced(self, record: Job, traceparent: str) -> Job:
@@ -191,9 +214,13 @@ def _log_accepted(job: Job, traceparent: str) -> None:
     log.info("job.accepted", extra={**told, "trace_id": trace_id(traceparent)})
 
 
-def _same(job: Job, record: Job | Tombstone) -> Job:
+def _log_accepted_again(job: Job) -> None:
+    log.info("job.accepted_again", extra={"job_id": job.job_id, "status": job.status})
+
+
+def _same(record: Job | Tombstone, **asked: Any) -> Job:
     """The record, if the request that made it asked for the same. Raises IdempotencyKeyErased, IdempotencyKeyReused."""
     if isinstance(record, Tombstone):
         raise IdempotencyKeyErased("the job that this key made was erased")
-    check_same_request(record, task=job.task, options=job.options, sha256=job.upload.sha256)
+    check_same_request(record, **asked)
     return record

@@ -22,6 +22,7 @@ from claimcheck.web.results import Results
 from claimcheck.web.waiting import Waiting
 from services.process_api.accept import Intake
 from services.process_api.admission import Admission
+from services.process_api.earlier import EarlierJobs
 from services.process_api.ending import Endings, ending_routes
 from services.process_api.operator.bulk import Bulk
 from services.process_api.operator.replaying import Replayer
@@ -57,15 +58,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     access, intake = Access(settings.web), Intake(settings.job, uploads, records, Announcer(records, queues))
     admission = Admission(settings.web.uploads_per_tenant, of_all=settings.web.uploads)
-    submissions = Submissions(settings, access, intake, admission)
-    answers = Answers(Results(records, blobs), settings.web)
+    results = Results(records, blobs)
+    submissions = Submissions(settings, access, intake, admission=admission, earlier=EarlierJobs(records, results))
+    answers = Answers(results, settings.web)
     waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)
     app.include_router(submission_routes(submissions, settings.web, answers, waiting))
     replayer = Replayer(intake, records)
     bulk = Bulk(records, replayer, health.stopping)
     app.include_router(operator_routes(Desk(settings, access, admission, records, replayer, bulk)))
     app.include_router(ending_routes(Endings(settings, access, records, blobs)))
-    add_page(app, settings.web, models=settings.speech.models)
+    add_page(app, settings)
     return app
 
 

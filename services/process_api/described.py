@@ -11,6 +11,9 @@ from claimcheck.errors import (
     IdempotencyKeyReused,
     InputNotTaken,
     InvalidOptions,
+    JobHasNoResult,
+    JobHasNotEnded,
+    JobNotFound,
     MalformedUpload,
     QueueUnavailable,
     RecordsUnavailable,
@@ -23,6 +26,7 @@ from claimcheck.errors import (
     UploadTooLarge,
     UploadTooSlow,
 )
+from claimcheck.language import MAX_CHAT_MESSAGES
 from claimcheck.representation import JobView
 from claimcheck.tasks import catalogue
 from claimcheck.web.openapi import (
@@ -34,6 +38,7 @@ from claimcheck.web.openapi import (
     problems,
     request_header,
 )
+from services.process_api.json_input import MAX_JSON_BYTES
 from services.process_api.source import FIELDS
 
 _OPTIONS = {
@@ -50,8 +55,24 @@ _NAME = request_header(
 _REFUSED = problems(
     *(MalformedUpload, InvalidOptions, InputNotTaken, UnknownTask, EmptyUpload, Unauthenticated, UploadTooSlow),
     *(UploadTooLarge, UnsupportedMedia, TooManyUploads, IdempotencyKeyErased, IdempotencyKeyReused),
+    *(JobNotFound, JobHasNotEnded, JobHasNoResult),
     *(BlobsUnavailable, QueueUnavailable, RecordsUnavailable, ServerFull, ServerStopping),
 )
+_MESSAGES = {
+    "type": "array",
+    "description": "A chat; the user has the last word.",
+    "minItems": 1,
+    "maxItems": MAX_CHAT_MESSAGES,
+    "items": {
+        "type": "object",
+        "required": ["role", "content"],
+        "properties": {
+            "role": {"type": "string", "enum": ["system", "user", "assistant"]},
+            "content": {"type": "string", "minLength": 1},
+        },
+        "additionalProperties": False,
+    },
+}
 _ADDRESSES = {"Location": LOCATION, "Operation-Location": OPERATION_LOCATION}
 
 SUBMITTED: Responses = {
@@ -84,7 +105,7 @@ def submission(default_task: str, *headers: dict[str, Any]) -> dict[str, Any]:
     """
     task = {
         "type": "string",
-        "enum": sorted(catalogue()),
+        "enum": [*sorted(catalogue()), ""],  # A form sends a field that was left empty as an empty one.
         "description": "What to do with it." if default_task else "What to do with it; chosen by its type.",
         **({"default": default_task} if default_task else {}),
     }
@@ -100,7 +121,7 @@ def submission(default_task: str, *headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(said: dict[str, Any]) -> dict[str, Any]:
-    file = {"type": "string", "format": "binary", "description": "The recording."}
+    file = {"type": "string", "format": "binary", "description": "A recording, image or document."}
     form = {
         "type": "object",
         "required": ["file"],
@@ -116,11 +137,14 @@ def _content(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json(task: dict[str, Any]) -> dict[str, Any]:
-    kinds = {"text": "The text itself.", "job_id": "An earlier job, whose result is the input."}
     one = {
         "type": "object",
-        "description": "What to work on; which of them a task takes, it says.",
-        "properties": {name: {"type": "string", "description": text} for name, text in kinds.items()},
+        "description": f"What to work on; GET /v1/models says what each task takes. {MAX_JSON_BYTES:,} bytes at most.",
+        "properties": {
+            "text": {"type": "string", "minLength": 1, "description": "The text itself."},
+            "messages": _MESSAGES,
+            "job_id": {"type": "string", "description": "An earlier job that has succeeded: its text is the input."},
+        },
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,

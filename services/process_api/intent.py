@@ -40,6 +40,8 @@ class Order:
     name: str
     """The file's, to show."""
     media_type: str
+    input_of: str | None = None
+    """The earlier job whose text is the input."""
 
 
 class Intent:

@@ -24,7 +24,7 @@ def submission_routes(submissions: Submissions, web: WebSettings, answers: Answe
     @router.post(
         "/v1/jobs",
         status_code=202,
-        summary="Submit a file",
+        summary="Submit a file, a text, a chat or an earlier job's text",
         openapi_extra=described.submission(DEFAULT_TASK, PREFER),
         responses=described.SUBMITTED,
     )

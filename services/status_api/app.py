@@ -9,14 +9,16 @@ from fastapi import FastAPI
 
 from claimcheck.blobs import Blobs
 from claimcheck.health import Health
+from claimcheck.offering import offered
 from claimcheck.records import Records
 from claimcheck.settings import Settings
+from claimcheck.tasks import catalogue
 from claimcheck.web.access import Access
 from claimcheck.web.answering import Answers
 from claimcheck.web.application import new_application
 from claimcheck.web.results import Results
 from claimcheck.web.waiting import Waiting
-from services.status_api.routes import Jobs, job_routes, list_route
+from services.status_api.routes import Jobs, job_routes, list_route, model_route
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -42,7 +44,9 @@ def create_app(settings: Settings) -> FastAPI:
         settings=settings.web,
     )
     waiting = Waiting(records, limit=settings.web.waiters, stopping=health.stopping)
-    jobs = Jobs(Access(settings.web), records, Answers(Results(records, blobs), settings.web), waiting)
+    access = Access(settings.web)
+    jobs = Jobs(access, records, Answers(Results(records, blobs), settings.web), waiting)
     app.include_router(list_route(jobs))
     app.include_router(job_routes(jobs))
+    app.include_router(model_route(access, offered(catalogue().values(), settings.speech, settings.language)))
     return app

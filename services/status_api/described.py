@@ -14,6 +14,7 @@ from claimcheck.errors import (
     UnknownTask,
 )
 from claimcheck.listing import JobListView
+from claimcheck.model_views import ModelListView
 from claimcheck.representation import JobView, OperationView
 from claimcheck.tasks import catalogue
 from claimcheck.web.openapi import PREFER, PREFERENCE_APPLIED, RETRY_AFTER, Responses, header, problems, request_header
@@ -48,6 +49,10 @@ JOB_PARAMETERS: dict[str, Any] = {
 LIST: Responses = {
     200: {"model": JobListView, "description": "A page of jobs.", "headers": {"Link": _LINK}},
     **problems(Unauthenticated, UnknownTask, RecordsUnavailable),
+}
+MODELS: Responses = {
+    200: {"model": ModelListView, "description": "What options can name, and what there is to ask for."},
+    **problems(Unauthenticated),
 }
 OPERATION: Responses = {
     200: {"model": OperationView, "description": "Where the job stands.", "headers": {"Retry-After": RETRY_AFTER}},

@@ -13,7 +13,9 @@ from fastapi.responses import Response
 from claimcheck import listing, preferences, representation
 from claimcheck.errors import FormatNotAvailable, JobHasNoResult
 from claimcheck.job import Job, Status
+from claimcheck.model_views import ModelListView
 from claimcheck.records import Records
+from claimcheck.representation import Answer
 from claimcheck.tasks import JSON, catalogue
 from claimcheck.web import response
 from claimcheck.web.access import Access
@@ -114,6 +116,19 @@ def job_routes(jobs: Jobs) -> APIRouter:
     )
     async def get_status(job_id: JobId, request: Request) -> Response:
         return await jobs.answers.reference_polled(await jobs.find(request, job_id))
+
+    return router
+
+
+def model_route(access: Access, offered: ModelListView) -> APIRouter:
+    """What the installation offers, which does not change while the program runs."""
+    router = APIRouter(tags=["models"])
+    body = offered.model_dump(mode="json", exclude_none=True)
+
+    @router.get("/v1/models", summary="Tasks and models, as OpenAI lists models", responses=described.MODELS)
+    async def get_models(request: Request) -> Response:
+        access.tenant(request.headers)
+        return response(Answer(200, body))
 
     return router
 

@@ -176,7 +176,8 @@ def test_result_that_cannot_be_had_so_names_the_job(
 @pytest.mark.parametrize(
     ("redirection", "arguments", "says"),
     [
-        ("<&-", ["submit", "-"], "standard input is closed; there is no file to read from it"),
+        ("<&-", ["submit", "-"], "standard input is closed; there is nothing to read from it"),
+        ("<&-", ["submit", "--text", "-"], "standard input is closed; there is nothing to read from it"),
         (">&-", ["submit", "upload.txt"], "standard output is closed; there is nowhere to print to"),
         (">&-", ["submit", "upload.txt", "--wait"], "standard output is closed; there is nowhere to print to"),
         (">&-", ["result", "x"], "standard output is closed; there is nowhere to print to"),

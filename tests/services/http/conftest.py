@@ -29,14 +29,14 @@ def stores(services: Services, name_stock: NameStock) -> Stores:
 
 @pytest.fixture(scope="package")
 def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
-    """Both APIs and a worker; no test ends one of them."""
+    """Both APIs and workers, without any endpoint of a model; no test ends one of them."""
     env = {
         "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(BLOCK_BYTES),
         "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
         "CLAIMCHECK_WEB__ORIGINS": f'["{ORIGIN}"]',
         "CLAIMCHECK_WORKER__SLOTS": "4",
     }
-    with run_system(names=stores.names, env=env) as system:
+    with run_system(names=stores.names, language_workers=1, env=env) as system:
         yield system
 
 

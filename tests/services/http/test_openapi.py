@@ -96,6 +96,8 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
     "a form": {"files": {"file": ("a.txt", b"text", "text/plain")}, "data": {"task": "probe"}},
     "the file itself": {"content": b"text", "headers": {"Content-Type": "text/plain"}, "params": {"task": "probe"}},
     "json": {"json": {"task": "probe", "input": {"text": "text"}}},
+    "a chat": {"json": {"task": "complete", "input": {"messages": [{"role": "user", "content": "text"}]}}},
+    "an earlier job that is not there": {"json": {"task": "summarize", "input": {"job_id": "x"}}},
     "a form without a file": {"files": {"task": (None, "probe")}},
     "an unknown task": {"content": b"text", "params": {"task": "prove"}},
     "the wrong content": {"content": b"\x89PNG\r\n\x1a\n" + bytes(64), "params": {"task": "transcribe"}},

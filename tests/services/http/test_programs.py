@@ -132,7 +132,9 @@ def test_page_does_not_serve_what_lies_beside_it(client: Client) -> None:
 def test_page_learns_about_the_installation(client: Client, running: System) -> None:
     known = client.process.get("/page.json").json()
     assert (known["status_url"], known["max_upload_bytes"]) == (running.status_url, LIMIT_BYTES)
-    assert known["tasks"] == ["fan", "probe", "transcribe"]
+    tasks = {task["name"]: task for task in known["tasks"]}
+    assert list(tasks) == ["complete", "describe", "fan", "probe", "summarize", "transcribe"]
+    assert tasks["describe"]["lacks_model"]
     assert "en" in known["languages"]
 
 

@@ -85,7 +85,7 @@ def test_empty_file_is_400(client: Client) -> None:
 
 
 def test_unknown_task_is_400_and_names_those_there_are(client: Client) -> None:
-    refused(client.post(task="paint"), 400, "unknown-task", "'paint'", "fan, probe, transcribe")
+    refused(client.post(task="paint"), 400, "unknown-task", "'paint'", ", probe, summarize, transcribe")
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,30 @@ def test_file_that_is_no_media_is_415_whatever_it_is_called(client: Client, cont
     refused(answer, 415, "unsupported-media", f"the file is {said} by its content", "transcribe takes audio/*")
 
 
+@pytest.mark.parametrize(
+    ("task", "content", "name", "said"),
+    [
+        ("describe", b"\0\0\0\x18ftypheic\0\0\0\0", "a.jpg", "image/heif by its content; describe takes image/jpeg, "),
+        ("describe", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "text/plain by its content"),
+        ("describe", b"II*\0\x08\0\0\0", "a.png", "image/tiff by its content"),
+        ("describe", b"%PDF-1.4\n", "a.png", "application/pdf by its content"),
+        ("summarize", b"PK\3\4\0", "a.xlsx", "application/zip by its content; summarize takes text/*, application/pdf"),
+        ("summarize", b"\x89PNG\r\n\x1a\n\0", "a.txt", "image/png by its content"),
+        ("summarize", b"\0\1", "a.mp3", "audio/mpeg by its name"),
+        ("complete", b"%PDF-1.4\n", "a.pdf", "application/pdf by its name; complete takes text/*"),
+    ],
+)
+def test_file_that_a_task_does_not_take_is_415(client: Client, task: str, content: bytes, name: str, said: str) -> None:
+    answer = client.post(content, task=task, media_type="application/octet-stream", name=name)
+    refused(answer, 415, "unsupported-media", f"the file is {said}")
+
+
 def test_reference_contract_chooses_the_task_by_content(client: Client) -> None:
-    image = client.process.post("/api/process", files={"file": ("a", b"\x89PNG\r\n\x1a\n\0")})
-    refused(image, 400, "unknown-task", "'describe'", "fan, probe, transcribe")
+    for name in ("a", "", "a.mp3"):
+        image = client.process.post("/api/process", files={"file": (name, b"\x89PNG\r\n\x1a\n\0")})
+        assert image.status_code == 202, image.text
+        assert set(image.json()) == {"id", "results_url"}
+        assert client.job(image.json()["id"])["task"] == "describe"
     text = client.process.post("/api/process", files={"file": ("a.txt", b"hello", "text/plain")})
     refused(text, 415, "unsupported-media", "text/plain", "transcribe takes audio/*")
 

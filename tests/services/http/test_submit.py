@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from claimcheck.representation import JobView
+from claimcheck.tasks.summarize import DOCX
 from tests.stack.client import Client
 from tests.stack.stores import Stores
 from tests.stack.system import System
@@ -170,3 +171,23 @@ def test_reference_contract_shows_a_failed_job(client: Client) -> None:
     answer = client.status.get(f"/api/status/{job_id}")
     assert (answer.status_code, answer.json()["status"]) == (200, "failed")
     assert answer.json()["error"]["type"] == "urn:claimcheck:problem:media-unreadable"
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "name", "media_type"),
+    [
+        ("summarize", b"PK\3\4\0", "Paper.docx", DOCX),
+        ("summarize", b"%PDF-1.4\n", "a", "application/pdf"),
+        ("summarize", b"# Title", "a.md", "text/markdown"),
+        ("summarize", "Grüße".encode("latin-1"), "a.txt", "text/plain"),
+        ("complete", b"Hello?", "a", "text/plain"),
+        ("describe", b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a", "image/jpeg"),
+        ("describe", b"GIF89a\1\0\1\0", "a.bin", "image/gif"),
+    ],
+)
+def test_type_is_found_where_the_client_claims_nothing(
+    client: Client, task: str, content: bytes, name: str, media_type: str
+) -> None:
+    answer = client.post(content, task=task, media_type="application/octet-stream", name=name)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["file"]["media_type"] == media_type

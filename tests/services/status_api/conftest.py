@@ -26,6 +26,13 @@ WAITERS = 2
 KEYS = {tenant: f"cck_key-of-{tenant}" for tenant in ("default", "acme", "rival")}
 OPERATOR_KEY = "cck_key-of-the-operator"
 WRITERS = 20
+ENDPOINTS: list[dict[str, Any]] = [
+    {"name": "local", "url": "http://SECRET.example/v1", "model": "toy", "priority": 9, "demonstration": True},
+    {
+        **{"name": "east", "kind": "azure", "url": "https://SECRET.example", "key": "SECRET", "deployment": "SECRET"},
+        **{"model": "sees", "model_version": "2024-11-20", "capabilities": ["chat", "vision", "json"]},
+    },
+]
 
 
 @pytest.fixture(scope="package")
@@ -42,6 +49,7 @@ def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
         "CLAIMCHECK_WEB__OPERATOR_KEYS": json.dumps([key_hash(OPERATOR_KEY)]),
         "CLAIMCHECK_WEB__WAITERS": str(WAITERS),
         "CLAIMCHECK_WORKER__SLOTS": "4",
+        "CLAIMCHECK_LANGUAGE__ENDPOINTS": json.dumps(ENDPOINTS),
     }
     with run_system(names=stores.names, env=env) as system:
         yield system

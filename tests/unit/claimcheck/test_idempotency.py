@@ -9,7 +9,7 @@ import pytest
 
 from claimcheck.errors import IdempotencyKeyReused, MalformedRequest
 from claimcheck.idempotency import MAX_KEY_CHARS, check_same_request, job_id_for, read_key
-from claimcheck.job import is_job_id
+from claimcheck.job import Job, is_job_id
 from tests.unit.claimcheck.samples import job
 
 
@@ -59,8 +59,8 @@ def test_tenant_and_key_cannot_be_told_otherwise_to_make_the_same_id() -> None:
     assert len(ids) == 5
 
 
-def _check(**other: Any) -> None:
-    made = job()
+def _check(made: Job | None = None, **other: Any) -> None:
+    made = made or job()
     same = {"task": made.task, "options": dict(made.options), "sha256": made.upload.sha256}
     check_same_request(made, **{**same, **other})
 
@@ -76,8 +76,18 @@ def test_same_task_options_and_file_are_the_same_request() -> None:
         ({"options": {"language": "xx"}}, "came with other options;"),
         ({"sha256": "other"}, "came with another file;"),
         ({"task": "other", "sha256": "other"}, "came with another task and another file;"),
+        ({"input_of": "0" * 36}, "came with another file;"),
     ],
 )
 def test_other_request_is_refused_and_told_what_differs(other: dict[str, Any], said: str) -> None:
     with pytest.raises(IdempotencyKeyReused, match=said):
         _check(**other)
+
+
+def test_request_that_names_an_earlier_job_is_known_without_its_text() -> None:
+    made = job(input_of="earlier")
+    _check(made, sha256="", input_of="earlier")
+    _check(made, sha256="rendered otherwise by a newer release", input_of="earlier")
+    for other in ({"input_of": "another"}, {"input_of": None}, {"input_of": "earlier", "options": {"language": "de"}}):
+        with pytest.raises(IdempotencyKeyReused):
+            _check(made, **other)

@@ -168,7 +168,7 @@ def made(old: Job, begin: str, kept: list[KeptPart]) -> Job:
 
 
 def test_new_job_is_the_old_one_with_a_life_of_its_own() -> None:
-    old = film("split", options={"language": "en"}, attempt=5, turn=3, due_at=NOW, ttl=9)
+    old = film("split", options={"language": "en"}, attempt=5, turn=3, due_at=NOW, ttl=9, input_of="earlier")
     new = made(old, "split", [])
     assert (new.job_id, new.retry_of, new.tenant, new.task, new.options) == (
         NEW_ID,
@@ -177,6 +177,7 @@ def test_new_job_is_the_old_one_with_a_life_of_its_own() -> None:
         "film",
         {"language": "en"},
     )
+    assert new.input_of == "earlier"
     assert new.upload == old.upload.model_copy(update={"blob": "uploads/default/new/1"})
     assert (new.status, new.stage, new.attempt, new.turn, new.epoch) == (Status.QUEUED, "split", 1, 0, "00000000")
     assert (new.created_at, new.moved_at, new.deadline_at) == (LATER, LATER, LATER + timedelta(days=1))

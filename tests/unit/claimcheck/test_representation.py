@@ -78,6 +78,11 @@ def test_view_says_when_a_retry_is_due() -> None:
     assert "next_attempt_at" not in view(job(attempt=2, due_at=NOW - timedelta(seconds=5)))
 
 
+def test_view_says_which_job_the_text_is_of() -> None:
+    assert "input_of" not in view(job())
+    assert view(job(input_of=JOB_ID))["input_of"] == JOB_ID
+
+
 def test_view_says_how_many_warnings_the_result_carries() -> None:
     assert "warnings" not in view(SUCCEEDED)
     warned = job(status=Status.SUCCEEDED, end=End(at=NOW, result=ResultRef(item="result:1"), warnings=2))

@@ -78,6 +78,36 @@ def test_worker_that_does_not_know_the_task_puts_it_back_for_later_without_spend
     assert settlement == PutBack(message(attempt=2, turn=2), NOW + wait)
 
 
+@pytest.mark.parametrize(
+    ("delay_s", "waits_s"),
+    [(0.0, 0.5), (0.4, 0.9), (2.0, 2.5), (10.0, 12.5), (60.0, 75.0), (600.0, 615.0)],
+)
+def test_jobs_for_which_no_endpoint_is_ready_come_back_later_and_spread(delay_s: float, waits_s: float) -> None:
+    half = NOW + timedelta(seconds=waits_s)
+    assert decide(WHOLE, settlements.cooling(delay_s)) == PutBack(message(attempt=2, turn=2), half)
+    assert decide(PART, settlements.cooling(delay_s)) == PutBack(
+        message(stage="speech", part=3, attempt=2, turn=2), half
+    )
+
+
+def test_job_that_is_put_off_a_thousand_times_spends_nothing_and_repeats_no_message_id() -> None:
+    policy = RetryPolicy(max_attempts=5, backoff_first_s=2.0, backoff_max_s=300.0)
+    delivered, budget, now = message(stage="s" * 40, part=99_999), AMPLE, NOW
+    ids = {delivered.message_id}
+    for _ in range(1000):
+        settlement = settlements.decide(
+            TASK, delivered, settlements.cooling(5.0),
+            delivery_count=0, policy=policy, budget=budget, jitter=0.0, now=now,
+        )  # fmt: skip
+        assert isinstance(settlement, PutBack)
+        assert settlement.due_at == now + timedelta(seconds=5)
+        budget = settlements.budget_after(budget, delivered, settlement)
+        delivered, now = settlement.copy, settlement.due_at
+        ids.add(delivered.message_id)
+    assert (len(ids), delivered.attempt, budget) == (1001, 1, AMPLE)
+    assert max(map(len, ids)) <= 128
+
+
 def test_permanent_failure_fails_the_job() -> None:
     settlement = decide(WHOLE, Failed(MediaUnreadable("no decoder reads it")))
     assert isinstance(settlement, FailJob)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from claimcheck.errors import UnsupportedMedia
 from claimcheck.tasks import find_task
+from claimcheck.tasks.summarize import DOCX
 from services.process_api.content import HEAD_BYTES, look, media_type_of
 from tests.stack.components import missing, sample
 from tests.unit.process_api.recordings import FORMATS, Format, recording
@@ -143,7 +144,23 @@ def test_program_is_not_taken() -> None:
         (b"hello", "application/pdf", "", "text/plain"),
         (b"\0\1\2", "", "", UNTYPED),
         (b"\0\1\2", UNTYPED, "a.mp3", "audio/mpeg"),
-        (b"\0\1\2", "", "a.png", UNTYPED),
+        (b"\0\1\2", "", "a.png", "image/png"),
+        (b"\0\1\2", UNTYPED, "a.PDF", "application/pdf"),
+        (b"\0\1\2", "", "a.xyz", UNTYPED),
+        ("Grüße".encode("latin-1"), "", "a.txt", "text/plain"),
+        (b"# Hello", UNTYPED, "a.md", "text/markdown"),
+        (b"a;b", "application/vnd.ms-excel", "a.csv", "text/plain"),
+        (b"a;b", "", "a.csv", "text/csv"),
+        (b"hello", "", "a.pdf", "text/plain"),
+        (b"hello", "", "a.docx", "text/plain"),
+        (b"GIF89a\1\0\1\0", UNTYPED, "a.pdf", "image/gif"),
+        (b"%PDF-1.4\n", UNTYPED, "a.docx", "application/pdf"),
+        (zipped("word/document.xml"), "", "", "application/zip"),
+        (zipped("word/document.xml"), "", "a.zip", "application/zip"),
+        (zipped("word/document.xml"), "", "a.docx", DOCX),
+        (zipped("word/document.xml"), UNTYPED, "Paper.DOCX", DOCX),
+        (zipped("word/document.xml"), "application/x-zip-compressed", "a.docx", DOCX),
+        (zipped("word/document.xml"), DOCX, "", DOCX),
         (b"\0\1\2", "image/png", "a.mp3", "image/png"),
         (b"\xff" * 400, "audio/mpeg", "", "audio/mpeg"),
         (b"\0\0\1\0ftypwhat\0", "video/mp4", "", "video/mp4"),

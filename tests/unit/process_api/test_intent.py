@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claimcheck.errors import InvalidOptions, UnknownTask
+from claimcheck.errors import InvalidOptions, UnknownTask, UnsupportedMedia
 from claimcheck.tasks import Task
 from services.process_api.intent import Intent, task_for
 
@@ -41,9 +41,21 @@ def test_task_that_is_named_counts_more_than_the_content() -> None:
     assert settled({"task": "fan"}, default="", head=b"\x89PNG\r\n\x1a\n").name == "fan"
 
 
-def test_content_that_needs_a_task_that_is_not_there_is_refused_at_the_end() -> None:
-    with pytest.raises(UnknownTask, match="'describe'"):
-        settled({}, default="", head=b"\x89PNG\r\n\x1a\n")
+@pytest.mark.parametrize(
+    ("head", "task"), [(b"\x89PNG\r\n\x1a\n", "describe"), (b"\xff\xd8\xff\xe0", "describe"), (b"\0", "transcribe")]
+)
+def test_content_chooses_the_task_where_nobody_names_one(head: bytes, task: str) -> None:
+    assert settled({}, default="", head=head).name == task
+
+
+def test_default_task_that_is_not_there_is_refused_at_the_end() -> None:
+    with pytest.raises(UnknownTask, match="'paint'"):
+        settled({}, default="paint")
+
+
+def test_image_that_describe_does_not_take_is_refused_by_its_type() -> None:
+    with pytest.raises(UnsupportedMedia, match="image/heif by its content; describe takes image/jpeg"):
+        settled({}, default="", head=b"\0\0\0\x18ftypheic\0\0\0\0")
 
 
 def test_options_are_checked_by_the_default_task_at_the_end() -> None:

@@ -274,3 +274,35 @@ def test_options_are_sent_as_json() -> None:
     stage = Stage([reply(202, JOB)])
     submitted(stage, options={"tags": ["ä", 1, None]})
     assert json.loads(stage.asked[0].params["options"]) == {"tags": ["ä", 1, None]}
+
+
+def handed_in(stage: Stage, given: dict[str, Any], *, key: str | None = None) -> JobView:
+    return stage.play(stage.flows().submit_input(given, task="complete", options={"model": "m"}, key=key))
+
+
+def test_input_that_is_no_file_travels_as_json_under_one_key() -> None:
+    stage = Stage([LOST, BUSY, reply(202, JOB)])
+    handed_in(stage, {"text": "Grüße"})
+    assert len({request.headers["Idempotency-Key"] for request in stage.asked}) == 1
+    assert {request.headers["Content-Type"] for request in stage.asked} == {"application/json"}
+    (sent,) = {request.body for request in stage.asked}
+    assert sent is not None
+    assert json.loads(sent) == {"task": "complete", "input": {"text": "Grüße"}, "options": {"model": "m"}}
+
+
+def test_key_of_an_input_is_checked_before_anything_is_sent() -> None:
+    with pytest.raises(ValueError, match="1 to 255 visible ASCII characters"):
+        handed_in(Stage([]), {"text": "a"}, key="two words")
+
+
+def test_half_a_character_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        handed_in(Stage([]), {"text": "\ud800"})
+
+
+def test_models_are_read_tolerantly() -> None:
+    model = {"id": "m", "tasks": ["complete"], "capabilities": ["chat"], "colour": "red"}
+    task = {"name": "complete", "inputs": ["text"], "media_types": [], "formats": {}, "options": {}, "models": ["m"]}
+    stage = Stage([reply(200, {"object": "list", "data": [model], "tasks": [task], "more": 1})])
+    found = stage.play(stage.flows().models())
+    assert (found.data[0].id, found.data[0].demonstration, found.tasks[0].models) == ("m", False, ["m"])

@@ -156,7 +156,13 @@ def test_bar_knows_the_size_before_the_first_byte(monkeypatch: pytest.MonkeyPatc
         assert b"0/7 bytes" in shown.read(4096)
 
 
-@pytest.mark.parametrize("arguments", [[], ["submit"], ["jobs", "--limit", "0"], ["jobs", "--limit", "x"], ["result"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([], ["submit"], ["jobs", "--limit", "0"], ["jobs", "--limit", "x"], ["result"]),
+        *(["submit", "a", "--text", "b"], ["submit", "--text", "b", "--of", "c"], ["submit", "--task", "probe"]),
+    ],
+)
 def test_wrong_command_line_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

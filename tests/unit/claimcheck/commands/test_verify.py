@@ -24,7 +24,8 @@ from claimcheck.commands.verify.workload import RECORDINGS, mark, piece
 from tests.unit.claimcheck.client.test_answers import JOB, reply
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
-NAMES = ("azurite", "service-bus", "cosmos", "process-api", "status-api", "speech-1", "speech-2", "keeper")
+WORKERS = ("speech-1", "speech-2", "language-1")
+NAMES = ("azurite", "service-bus", "cosmos", "demo-model", "process-api", "status-api", *WORKERS, "keeper")
 ENDED_AT = "2026-03-04T11:00:00.000Z"
 PROBLEM = {"type": "urn:claimcheck:problem:no-audio", "title": "No audio", "status": 422, "detail": "it is silent"}
 
@@ -71,8 +72,9 @@ def test_everybody_is_struck_and_azurite_is_never_killed() -> None:
     kinds = Counter((calamity.how, calamity.victim) for calamity in drawn)
     assert {victim for _, victim in kinds} == set(NAMES)
     assert {how for how, victim in kinds if victim == "azurite"} == {"end", "freeze"}
-    assert {how for how, victim in kinds if victim == "speech-1"} == {"kill", "freeze"}
-    others = set(NAMES) - {"azurite", "speech-1", "speech-2"}
+    for worker in WORKERS:
+        assert {how for how, victim in kinds if victim == worker} == {"kill", "freeze"}
+    others = set(NAMES) - {"azurite", *WORKERS}
     assert {how for how, victim in kinds if victim in others} == {"kill"}
 
 
