@@ -1,5 +1,6 @@
-"""Azure Service Bus and Azure Cosmos DB on one machine, over their real wire protocols, without Docker.
+"""Azure Service Bus, Azure Cosmos DB and a scripted Azure OpenAI on one machine, over their real wire protocols.
 
-Two programs: `python -m azure_local_emulators.service_bus` and `python -m azure_local_emulators.cosmos`.
+Three programs, without Docker: `python -m azure_local_emulators.service_bus`, `python -m azure_local_emulators.cosmos`
+and `python -m azure_local_emulators.openai`.
 `STRICTNESS.md` lists the rules they hold callers to, each with its source and its test.
 """

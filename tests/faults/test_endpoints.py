@@ -1,0 +1,120 @@
+"""Two endpoints under load, and one fails, in each way that services fail: no job notices, nothing is paid twice.
+
+The other endpoint takes its share over within two seconds, and it has its share again once it is well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import RunSystem
+from tests.faults.endpoint_pair import CALL_S, REST_MAX_S, Load, Pair, running_pair, share_of_first
+from tests.stack.endpoints import RunEndpoint
+from tests.stack.names import NameStock
+from tests.stack.services import Services
+from tests.stack.waiting import until
+
+EVERY_S = 0.06
+SHIFT_S = 2.0
+FEW, MANY = 8, 20
+"""Requests of which a share is taken."""
+# The last request that hangs, the longest rest, and slack for a loaded machine.
+BACK_S = CALL_S + REST_MAX_S + 10.0
+
+WAYS: dict[str, dict[str, Any]] = {
+    "429 in seconds": {"action": "fail", "status": 429, "retry_after_s": 2},
+    "429 by date": {"action": "fail", "status": 429, "retry_after_s": 2, "retry_after_as": "date"},
+    "500": {"action": "fail", "status": 500},
+    "hangs": {"action": "hang"},
+    "too slow": {"action": "drip", "drip_s": 6},
+    "closes": {"action": "close"},
+    "truncates": {"action": "truncate"},
+    "broken body": {"action": "body", "body": '{"choices": ['},
+}
+
+
+@pytest.fixture(scope="module")
+def modules_pair(
+    run_system: RunSystem, run_endpoint: RunEndpoint, services: Services, name_stock: NameStock
+) -> Iterator[Pair]:
+    """Two endpoints of equal weight, and one worker."""
+    with running_pair(run_system, run_endpoint, services, name_stock) as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(modules_pair: Pair) -> Pair:
+    """The module's, without what an earlier test has left."""
+    modules_pair.forget()
+    return modules_pair
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_endpoint_that_fails_loses_its_share_and_gets_it_back_and_no_job_fails(pair: Pair, way: str) -> None:
+    with Load(pair.submit, EVERY_S).running() as load:
+        _until_share(pair, lambda share: 0.25 <= share <= 0.75, "both are asked", of=FEW)
+
+        [rule] = pair.first.script(WAYS[way])
+        shifted_at = time.time() + SHIFT_S
+        _until_share(pair, lambda _: True, "it fails for a while", of=MANY, since=shifted_at)
+        pair.first.remove(rule)
+        share = share_of_first(pair, since=shifted_at, requests=MANY)
+        assert share is not None
+        assert share <= 0.25
+
+        _until_share(pair, lambda share: share >= 0.25, "it is asked again", of=FEW)
+
+    pair.check_usage(pair.succeeded(load.job_ids))
+
+
+def _until_share(pair: Pair, wanted: Callable[[float], bool], what: str, *, of: int, since: float = 0.0) -> None:
+    def reached() -> bool:
+        share = share_of_first(pair, since=since or begun_at, requests=of)
+        return share is not None and wanted(share)
+
+    begun_at = time.time()
+    until(reached, what, deadline_s=BACK_S)
+
+
+@pytest.mark.parametrize(
+    ("rule", "slug"),
+    [
+        ({"action": "filter-prompt"}, "content-refused"),
+        ({"action": "filter-answer"}, "content-refused"),
+        ({"action": "too-long"}, "context-too-long"),
+        ({"action": "fail", "status": 400, "code": "invalid_value"}, "model-request-refused"),
+    ],
+)
+def test_what_no_endpoint_would_answer_fails_once_and_nobody_else_is_asked(
+    pair: Pair, rule: dict[str, Any], slug: str
+) -> None:
+    for endpoint in pair.endpoints:
+        endpoint.script(rule)
+
+    job = pair.client.until_ended(pair.submit())
+
+    assert (job["status"], job["error"]["type"]) == ("failed", f"urn:claimcheck:problem:{slug}")
+    assert sum(endpoint.counts()["asked"] for endpoint in pair.endpoints) == 1
+
+
+def test_an_endpoint_that_breaks_the_schema_repairs_once_then_the_other_is_asked_and_all_is_paid_for(
+    pair: Pair,
+) -> None:
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    pair.first.script(action="break-schema")
+
+    jobs = pair.succeeded([pair.submit(json_schema=schema) for _ in range(4)])
+
+    usages = [job["result"]["usage"] for job in jobs]
+    counts = [endpoint.counts() for endpoint in pair.endpoints]
+    assert {usage["requests"] for usage in usages} == {1, 3}
+    for name, served in (
+        ("requests", "asked"),
+        ("input_tokens", "prompt_tokens"),
+        ("output_tokens", "completion_tokens"),
+    ):
+        assert sum(usage[name] for usage in usages) == sum(count[served] for count in counts)

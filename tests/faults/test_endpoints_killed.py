@@ -1,0 +1,121 @@
+"""Workers that die around a request to a model: what was kept is not asked for again, what was lost is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import RunSystem
+from tests.faults.endpoint_pair import WORKER, Load, Pair, running_pair
+from tests.stack.endpoints import RunEndpoint
+from tests.stack.names import LOCK_S, NameStock
+from tests.stack.services import Services
+from tests.stack.waiting import until
+
+SLOTS = 4
+WORKERS = 2
+HEAVIER = 3
+SHARE_JOBS = 100
+ENV = {
+    "CLAIMCHECK_JOB__MAX_ATTEMPTS": "3",  # a death counts as one
+    "CLAIMCHECK_LANGUAGE__CALL_S": "20",
+    "CLAIMCHECK_LANGUAGE__SLOTS": str(SLOTS),
+}
+WIDE = {"concurrency": SLOTS * WORKERS}
+
+
+@pytest.fixture(scope="module")
+def modules_pair(
+    run_system: RunSystem, run_endpoint: RunEndpoint, services: Services, name_stock: NameStock
+) -> Iterator[Pair]:
+    """Two workers, and endpoints of weight 3 and 1 that take whatever comes."""
+    with running_pair(
+        run_system,
+        run_endpoint,
+        services,
+        name_stock,
+        first={**WIDE, "weight": HEAVIER},
+        second=WIDE,
+        language_workers=WORKERS,
+        env=ENV,
+    ) as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(modules_pair: Pair) -> Pair:
+    """The module's, without what an earlier test has left."""
+    modules_pair.forget()
+    return modules_pair
+
+
+@pytest.fixture
+def alone(pair: Pair) -> Iterator[Pair]:
+    """The pair, with one worker."""
+    pair.system.stop("language-2")
+    yield pair
+    pair.system.restart("language-2")
+
+
+def test_endpoints_are_asked_by_their_weights(pair: Pair) -> None:
+    jobs = pair.succeeded([pair.submit() for _ in range(SHARE_JOBS)], deadline_s=60)
+
+    share = pair.first.answered() / SHARE_JOBS
+    assert abs(share - HEAVIER / (HEAVIER + 1)) <= 0.05
+    pair.check_usage(jobs)
+
+
+def test_a_request_whose_answer_died_with_its_worker_is_made_again_and_told_of(alone: Pair) -> None:
+    slow = [endpoint.script(delay_s=10)[0] for endpoint in alone.endpoints]
+    job_id = alone.submit()
+    until(lambda: sum(endpoint.counts()["under_way"] for endpoint in alone.endpoints), "the model is asked")
+    alone.system.kill(WORKER)
+    for endpoint, rule in zip(alone.endpoints, slow, strict=True):
+        endpoint.remove(rule)
+    alone.system.restart(WORKER)
+
+    [job] = alone.succeeded([job_id], deadline_s=LOCK_S + 15)
+
+    usage = job["result"]["usage"]
+    assert (usage["requests"], usage["lost_requests"]) == (1, 1)
+    alone.check_usage([job])
+
+
+@pytest.mark.parametrize(("death", "lost"), [("kill-instead", 1), ("kill-before", 0), ("kill-after", 0)])
+def test_an_answer_that_was_kept_before_its_worker_died_is_not_asked_for_again(
+    alone: Pair, death: str, lost: int
+) -> None:
+    worker = alone.system.programs[WORKER]
+    with alone.stores.records_fault(kind="replace", action=death, pid=alone.pid()):
+        job_id = alone.submit()
+        until(lambda: worker.process is not None and worker.process.poll() is not None, "the worker has died")
+    worker.process = None
+    alone.system.restart(WORKER)
+
+    [job] = alone.succeeded([job_id], deadline_s=LOCK_S + 15)
+
+    usage = job["result"]["usage"]
+    assert (usage["requests"], usage["lost_requests"]) == (1, lost)
+    assert sum(endpoint.answered() for endpoint in alone.endpoints) == 1 + lost
+    assert len(alone.stores.results_of(job_id)) == 1
+
+
+def test_of_two_workers_one_dies_under_load_and_every_answer_is_counted_once(pair: Pair) -> None:
+    with Load(pair.submit, every_s=0.05).running() as load:
+        until(lambda: pair.first.answered() >= SLOTS, "jobs run")
+        for endpoint in pair.endpoints:
+            endpoint.script(delay_s=0.5)
+        until(lambda: sum(each.counts()["under_way"] for each in pair.endpoints) >= SLOTS, "models are asked")
+        pair.system.kill(WORKER)
+        answered = sum(endpoint.answered() for endpoint in pair.endpoints)
+        until(
+            lambda: sum(endpoint.answered() for endpoint in pair.endpoints) >= answered + SLOTS,
+            "the other worker goes on",
+        )
+        pair.system.restart(WORKER)
+
+    jobs = pair.succeeded(load.job_ids, deadline_s=LOCK_S + 40)
+
+    assert sum(job["result"]["usage"]["lost_requests"] for job in jobs) >= 1
+    pair.check_usage(jobs, never_sent=SLOTS)
