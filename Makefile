@@ -22,7 +22,7 @@ stop:  ## End the system that `make run` started elsewhere
 	@if [ -x $(BIN)/claimcheck ]; then $(BIN)/claimcheck stop; else echo "claimcheck does not run"; fi
 
 test: $(STAMP)  ## Run every test, against real processes; ARGS='-k upload' for some of them
-	@$(BIN)/claimcheck setup --models base tiny.en
+	@$(BIN)/claimcheck setup --models base tiny.en smollm2-135m-instruct
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Lint, formatting and types

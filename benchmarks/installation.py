@@ -49,10 +49,13 @@ class Installation:
         return self.services.settings(names)
 
     @contextlib.contextmanager
-    def system(self, names: Names, *, workers: int = 0, env: Mapping[str, str] | None = None) -> Iterator[System]:
+    def system(
+        self, names: Names, *, workers: int = 0, language_workers: int = 0, env: Mapping[str, str] | None = None
+    ) -> Iterator[System]:
         """The product with the task `noop`; nothing is started yet, and nothing runs afterwards."""
         variables = {**self.services.variables(names), "PYTHONPATH": str(PLUGIN), **(env or {})}
-        system = System(Path(tempfile.mkdtemp(dir=self.folder)), variables, workers=workers)
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        system = System(folder, variables, workers=workers, language_workers=language_workers)
         try:
             yield system
         finally:

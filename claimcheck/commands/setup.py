@@ -1,4 +1,4 @@
-"""`claimcheck setup`: get what pip does not: Node.js where there is none, Azurite, and Whisper models by name."""
+"""`claimcheck setup`: get what pip does not: Node.js where there is none, Azurite, and models by name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from claimcheck.commands.up.azurite import ensure_azurite
 from claimcheck.commands.up.command import ROOT, read_settings
 from claimcheck.commands.up.errors import CannotStart
 from claimcheck.commands.up.plan import models_dir
-from claimcheck.commands.up.preparation import ensure_model
+from claimcheck.commands.up.preparation import fetching
 
 
 def setup(models: Sequence[str]) -> int:
     """Get what is missing; the exit status."""
     try:
         local, settings = read_settings()
-        ensure_azurite(ROOT, _say)
-        for model in models:
-            ensure_model(ROOT, model, models_dir(local, settings), _say)
+        with fetching(ROOT, models, models_dir(local, settings), _say) as fetched:
+            ensure_azurite(ROOT, _say)
+            for model in models:
+                fetched.wait(model)
     except CannotStart as reason:
         _say(f"claimcheck setup failed: {reason}")
         return reason.exit_status

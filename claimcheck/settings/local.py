@@ -25,8 +25,15 @@ class LocalSettings(BaseSettings):
     """Port of the Cosmos DB emulator."""
     worker_port: int = Field(default=8010, ge=1, le=65535)
     """Health port of the first worker; each further worker has the next one, and the keeper the one after them."""
+    demo_model_port: int = Field(default=8082, ge=1, le=65535)
+    """Port of the demonstration model, which answers where no endpoint is configured."""
     speech_workers: int = Field(default=1, ge=0, le=64)
     """Speech workers. Each takes one core and about 400 MB with the model `base`; 0: jobs wait."""
+    language_workers: int = Field(default=1, ge=0, le=64)
+    """Language workers, about 150 MB each; 0: jobs wait, and no demonstration model is fetched or started, which takes
+    300 MB and half the cores while it answers."""
+    media_workers: int = Field(default=1, ge=0, le=64)
+    """Media workers, if an installed task has a stage on that queue: none of ours has one. 0: jobs wait."""
     ready_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds until everything must be ready. Too low fails on a slow disk, where a first start reads 1 GB."""
     drain_s: float = Field(default=28.0, gt=0)

@@ -6,7 +6,7 @@ CannotStart                 the message goes to the terminal, `exit_status` to t
 ├── AlreadyRunning          1   another launcher has this folder
 ├── NodeMissing             1   no Node.js for Azurite
 ├── AzuriteNotInstalled     1   npm failed
-├── ModelMissing            1   no Whisper model
+├── ModelMissing            1   a model that was asked for cannot be had
 ├── NotProvisioned          1   the containers could not be made
 └── NotReady                1   a program ended, or took too long; its last lines are in the message
 """
@@ -47,7 +47,7 @@ class AzuriteNotInstalled(CannotStart):
 
 
 class ModelMissing(CannotStart):
-    """The Whisper model is not there and could not be fetched."""
+    """A model is not there and could not be fetched."""
 
 
 class NotProvisioned(CannotStart):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from claimcheck.commands.up.addresses import (
@@ -19,10 +19,21 @@ from claimcheck.commands.up.addresses import (
     records_endpoint,
 )
 from claimcheck.commands.up.azurite import azurite_command
+from claimcheck.commands.up.crew import KEEPER, Post, crew
+from claimcheck.commands.up.language import (
+    demonstration_arguments,
+    endpoints_of,
+    key_variables,
+    told_others,
+    told_workers,
+    wants_demonstration,
+)
 from claimcheck.commands.up.node import Node
 from claimcheck.commands.up.queues import config_file
 from claimcheck.settings import LocalSettings, Settings, WebSettings
+from claimcheck.tasks import QueueKind
 
+DEMO_MODEL = "demo-model"
 _EVERYWHERE = ("0.0.0.0", "::", "localhost")
 FOUNDATION_STOP_S = 10.0  # Azurite writes its metadata when it ends; with thousands of blobs that takes seconds
 AZURITE_HURRIED_STOP_S = 3.0  # without that write, the blobs of its last 5 s are lost
@@ -43,6 +54,8 @@ class Program:
     """It is ready once this path answers 200; empty: once the port takes connections."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Added to the launcher's own environment."""
+    without: Collection[str] = frozenset()
+    """Variables of the launcher's own environment that it is not told, for example keys that it has no use for."""
     stop_s: float = FOUNDATION_STOP_S
     """Seconds from SIGTERM to SIGKILL."""
     hurried_stop_s: float = 0.0
@@ -89,31 +102,57 @@ def with_matching_addresses(web: WebSettings) -> WebSettings:
     return web.model_copy(update={"process_url": process_url, "status_url": status_url, "origins": origins})
 
 
-def make_plan(root: Path, local: LocalSettings, settings: Settings, node: Node) -> Plan:
-    """The whole system. `root` is the repository; `settings` already carry `connections` and matching addresses."""
-    folder = local.dir.resolve()
+def make_plan(
+    root: Path,
+    local: LocalSettings,
+    settings: Settings,
+    node: Node,
+    *,
+    queues: Collection[QueueKind],
+    demonstration: Path | None,
+) -> Plan:
+    """The whole system. `root` is the repository; `settings` already carry `connections` and matching addresses.
+
+    `queues`: those that the installed tasks use; `demonstration`: the file of the demonstration model, if it is to run.
+    """
+    endpoints = endpoints_of(local, settings, demonstration_runs=demonstration is not None)
+    keys = key_variables(endpoints)
+    shared = shared_variables(local, settings.web)
+    with_keys = {**shared, **_worker_folders(local, settings), **told_workers(settings, endpoints)}
+    without_keys = {**shared, **told_others(endpoints)}
+
+    def worker(post: Post) -> Program:
+        if post.role == KEEPER:
+            return _worker(post, local, without_keys, without=keys)
+        return _worker(post, local, with_keys)
+
     return Plan(
-        foundations=_foundations(root, local, node),
-        services=(*_apis(local, settings), *_workers(local, settings, folder), _keeper(local, settings)),
+        foundations=tuple(replace(program, without=keys) for program in _foundations(root, local, node, demonstration)),
+        services=(
+            *(replace(program, variables=without_keys, without=keys) for program in _apis(local, settings)),
+            *map(worker, crew(local, queues)),
+        ),
     )
 
 
-def ports_of(local: LocalSettings, web: WebSettings) -> tuple[PortUse, ...]:
+def ports_of(local: LocalSettings, settings: Settings, queues: Collection[QueueKind]) -> tuple[PortUse, ...]:
     """Every port that the plan will listen on."""
-    workers = tuple(
-        PortUse(local.worker_port + number, f"speech-{number + 1}", "CLAIMCHECK_LOCAL__WORKER_PORT")
-        for number in range(local.speech_workers)
+    web = settings.web
+    posts = crew(local, queues)
+    demonstration = (
+        (PortUse(local.demo_model_port, DEMO_MODEL, "CLAIMCHECK_LOCAL__DEMO_MODEL_PORT"),)
+        if wants_demonstration(local, settings, queues)
+        else ()
     )
-    keeper = PortUse(_keeper_port(local), "keeper", "CLAIMCHECK_LOCAL__WORKER_PORT")
     return (
         PortUse(web.process_port, "process-api", "CLAIMCHECK_WEB__PROCESS_PORT", web.host),
         PortUse(web.status_port, "status-api", "CLAIMCHECK_WEB__STATUS_PORT", web.host),
-        *workers,
-        keeper,
+        *(PortUse(post.port, post.name, "CLAIMCHECK_LOCAL__WORKER_PORT") for post in posts),
         PortUse(local.blob_port, "azurite", "CLAIMCHECK_LOCAL__BLOB_PORT"),
         PortUse(local.service_bus_port, "service-bus", "CLAIMCHECK_LOCAL__SERVICE_BUS_PORT"),
         PortUse(local.service_bus_admin_port, "service-bus", "CLAIMCHECK_LOCAL__SERVICE_BUS_ADMIN_PORT"),
         PortUse(local.cosmos_port, "cosmos", "CLAIMCHECK_LOCAL__COSMOS_PORT"),
+        *demonstration,
     )
 
 
@@ -134,85 +173,68 @@ def models_dir(local: LocalSettings, settings: Settings) -> Path:
     return (settings.speech.models_dir if given else local.dir / "models").resolve()
 
 
-def _foundations(root: Path, local: LocalSettings, node: Node) -> tuple[Program, ...]:
+def _foundations(root: Path, local: LocalSettings, node: Node, demonstration: Path | None) -> Iterator[Program]:
     folder = local.dir.resolve()
     blobs = azurite_command(node, root, port=local.blob_port, data=folder / "azurite")
     config = str(config_file(folder))
     broker = ["--config", config, "--port", str(local.service_bus_port), "--data", str(folder / "service-bus")]
     admin = ["--admin-port", str(local.service_bus_admin_port)]
     records = ["--port", str(local.cosmos_port), "--consistency", "Strong", "--data", str(folder / "cosmos")]
-    return (
-        Program(
-            name="azurite",
-            command=tuple(blobs),
-            port=local.blob_port,
-            hurried_stop_s=AZURITE_HURRIED_STOP_S,
-        ),
-        Program(
-            name="service-bus",
-            command=_python("azure_local_emulators.service_bus", *broker, *admin),
-            port=local.service_bus_admin_port,
-            ready_path="/healthz",
-        ),
-        Program(name="cosmos", command=_python("azure_local_emulators.cosmos", *records), port=local.cosmos_port),
+    yield Program(
+        name="azurite",
+        command=tuple(blobs),
+        port=local.blob_port,
+        hurried_stop_s=AZURITE_HURRIED_STOP_S,
     )
+    yield Program(
+        name="service-bus",
+        command=_python("azure_local_emulators.service_bus", *broker, *admin),
+        port=local.service_bus_admin_port,
+        ready_path="/healthz",
+    )
+    yield Program(name="cosmos", command=_python("azure_local_emulators.cosmos", *records), port=local.cosmos_port)
+    if demonstration is not None:
+        yield Program(
+            name=DEMO_MODEL,
+            command=_python("services.demo_model", *demonstration_arguments(demonstration, local.demo_model_port)),
+            port=local.demo_model_port,
+            ready_path="/health",
+        )
 
 
-def _apis(local: LocalSettings, settings: Settings) -> tuple[Program, ...]:
-    variables = shared_variables(local, settings.web)
-    ports = {"process-api": settings.web.process_port, "status-api": settings.web.status_port}
-    return tuple(
-        Program(
+def _apis(local: LocalSettings, settings: Settings) -> Iterator[Program]:
+    for name, port in (("process-api", settings.web.process_port), ("status-api", settings.web.status_port)):
+        yield Program(
             name=name,
             command=_python("services." + name.replace("-", "_")),
             port=port,
             host=HOST if settings.web.host in _EVERYWHERE else settings.web.host,
             ready_path="/readyz",
-            variables=variables,
             stop_s=local.drain_s,
         )
-        for name, port in ports.items()
-    )
 
 
-def _workers(local: LocalSettings, settings: Settings, folder: Path) -> tuple[Program, ...]:
+def _worker_folders(local: LocalSettings, settings: Settings) -> dict[str, str]:
     given = "scratch_dir" in settings.worker.model_fields_set
-    scratch = settings.worker.scratch_dir.resolve() if given else folder / "scratch"
-    return tuple(_worker(number, local, settings, scratch) for number in range(1, local.speech_workers + 1))
-
-
-def _worker(number: int, local: LocalSettings, settings: Settings, scratch: Path) -> Program:
-    name, port = f"speech-{number}", local.worker_port + number - 1
-    own = {
-        "CLAIMCHECK_WORKER__HEALTH_PORT": str(port),
-        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(scratch),
+    scratch = settings.worker.scratch_dir if given else local.dir / "scratch"
+    return {
+        "CLAIMCHECK_WORKER__SCRATCH_DIR": str(scratch.resolve()),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(models_dir(local, settings)),
     }
+
+
+def _worker(
+    post: Post, local: LocalSettings, variables: Mapping[str, str], *, without: Collection[str] = frozenset()
+) -> Program:
     return Program(
-        name=name,
-        command=_python("services.worker", "--role", "speech"),
-        port=port,
+        name=post.name,
+        command=_python("services.worker", "--role", post.role),
+        port=post.port,
         ready_path="/readyz",
-        variables={**shared_variables(local, settings.web), **own},
+        variables={**variables, "CLAIMCHECK_WORKER__HEALTH_PORT": str(post.port)},
+        without=without,
         stop_s=local.drain_s,
     )
-
-
-def _keeper(local: LocalSettings, settings: Settings) -> Program:
-    port = _keeper_port(local)
-    own = {"CLAIMCHECK_WORKER__HEALTH_PORT": str(port)}
-    return Program(
-        name="keeper",
-        command=_python("services.worker", "--role", "keeper"),
-        port=port,
-        ready_path="/readyz",
-        variables={**shared_variables(local, settings.web), **own},
-        stop_s=local.drain_s,
-    )
-
-
-def _keeper_port(local: LocalSettings) -> int:
-    return local.worker_port + local.speech_workers
 
 
 def _python(module: str, *args: str) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self.program.command,
                 cwd=self._folder,
-                env=environment_for_child(self.program.variables),
+                env=environment_for_child(self.program.variables, without=self.program.without),
                 stdin=DEVNULL,
                 stdout=writing,
                 stderr=STDOUT,

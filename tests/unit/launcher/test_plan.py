@@ -12,13 +12,20 @@ from claimcheck.commands.up.node import Node
 from claimcheck.commands.up.plan import Plan, Program, connections, make_plan, ports_of, with_matching_addresses
 from claimcheck.commands.up.summary import ready_lines
 from claimcheck.settings import LocalSettings, Settings, SpeechSettings, WebSettings
+from claimcheck.tasks import QueueKind
 
 ROOT = Path("/claimcheck")
+MODEL = Path("/data/models/demo.gguf")
+USED: tuple[QueueKind, ...] = ("speech", "language")
 
 
-def _plan(local: LocalSettings, **groups: Any) -> Plan:
-    settings = Settings(**connections(local), **groups)  # type: ignore[arg-type]
-    return make_plan(ROOT, local, settings, Node(Path("/bin/node"), ("/bin/npm",)))
+def _settings(local: LocalSettings, **groups: Any) -> Settings:
+    return Settings(**connections(local), **groups)  # type: ignore[arg-type]
+
+
+def _plan(local: LocalSettings, *, demonstration: Path | None = MODEL, **groups: Any) -> Plan:
+    node = Node(Path("/bin/node"), ("/bin/npm",))
+    return make_plan(ROOT, local, _settings(local, **groups), node, queues=USED, demonstration=demonstration)
 
 
 def _by_name(plan: Plan) -> dict[str, Program]:
@@ -28,8 +35,8 @@ def _by_name(plan: Plan) -> dict[str, Program]:
 def test_the_foundations_come_before_what_stands_on_them() -> None:
     plan = _plan(LocalSettings(speech_workers=2))
 
-    assert [program.name for program in plan.foundations] == ["azurite", "service-bus", "cosmos"]
-    apis, workers = ["process-api", "status-api"], ["speech-1", "speech-2"]
+    assert [program.name for program in plan.foundations] == ["azurite", "service-bus", "cosmos", "demo-model"]
+    apis, workers = ["process-api", "status-api"], ["speech-1", "speech-2", "language-1"]
     assert [program.name for program in plan.services] == [*apis, *workers, "keeper"]
 
 
@@ -43,10 +50,11 @@ def test_workers_share_the_scratch_folder_and_no_port() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_keeper_has_the_port_after_the_workers(workers: int) -> None:
-    keeper = _by_name(_plan(LocalSettings(speech_workers=workers, worker_port=9000)))["keeper"]
+    local = LocalSettings(speech_workers=workers, language_workers=3, worker_port=9000)
+    keeper = _by_name(_plan(local))["keeper"]
 
     assert keeper.command[-2:] == ("--role", "keeper")
-    assert keeper.port == 9000 + workers
+    assert keeper.port == 9000 + workers + 3
     assert keeper.variables["CLAIMCHECK_WORKER__HEALTH_PORT"] == str(keeper.port)
 
 
@@ -54,7 +62,7 @@ def test_everything_is_kept_in_the_one_folder() -> None:
     plan = _plan(LocalSettings(dir=Path("/data")))
 
     for program in plan.foundations:
-        assert f"/data/{program.name}" in program.command
+        assert [part for part in program.command if part.startswith("/data/")], program.name
     assert _by_name(plan)["speech-1"].variables["CLAIMCHECK_SPEECH__MODELS_DIR"] == "/data/models"
 
 
@@ -115,16 +123,16 @@ def test_addresses_follow_the_ports_unless_they_are_set(
 
 
 def test_every_port_that_is_listened_on_is_checked_first() -> None:
-    local, web = LocalSettings(speech_workers=3), WebSettings()
+    local = LocalSettings(speech_workers=3, language_workers=2)
 
-    checked = {use.port for use in ports_of(local, web)}
+    checked = {use.port for use in ports_of(local, _settings(local), USED)}
 
     assert {program.port for program in _by_name(_plan(local)).values()} <= checked
     assert local.service_bus_port in checked
 
 
 def test_the_ready_line_is_the_last_and_the_frame_is_straight() -> None:
-    *frame, last = ready_lines(LocalSettings(), with_matching_addresses(WebSettings(process_port=9000)))
+    *frame, last = ready_lines(LocalSettings(), with_matching_addresses(WebSettings(process_port=9000)), "a model")
 
     assert last == "claimcheck ready: http://localhost:9000/"
     assert len({len(line) for line in frame}) == 1

@@ -1,0 +1,1 @@
+"""The demonstration model, for real."""
