@@ -62,9 +62,15 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
-        fields = " ".join(f"{key}={value}" for key, value in _fields(record).items())
+        fields = " ".join(f"{key}={_on_one_line(value)}" for key, value in _fields(record).items())
         line = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} {record.levelname:<7} {record.getMessage()} {fields}"
         return f"{line.rstrip()}\n{self.formatException(record.exc_info)}" if record.exc_info else line.rstrip()
+
+
+def _on_one_line(value: object) -> str:
+    """The value as text that cannot be taken for a line of its own, whoever wrote it."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 class _Json(logging.Formatter):

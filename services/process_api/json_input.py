@@ -23,6 +23,7 @@ from services.process_api.intent import DEFAULT_TASK, Order
 # Long chats and the text of most documents are below it, and so is every prompt that `complete` takes by default. With
 # its copies a request of this size holds less than the block that any upload may hold. A longer text is a file.
 MAX_JSON_BYTES = 1024 * 1024
+MAX_SHOWN_CHARS = 40  # Of a name in a refusal: whoever sends a megabyte of it knows it.
 
 
 class JsonInput(BaseModel):
@@ -114,5 +115,5 @@ def _chat(messages: list[Any]) -> bytes:
 def _malformed(cause: ValidationError, *within: str) -> MalformedRequest:
     """The first thing that is wrong, and where."""
     first = cause.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, (*within, *first["loc"]))) or "the body"
+    where = ".".join(str(name)[:MAX_SHOWN_CHARS] for name in (*within, *first["loc"])) or "the body"
     return MalformedRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}")

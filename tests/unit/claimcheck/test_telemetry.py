@@ -90,6 +90,17 @@ def test_line_for_reading_shows_the_context_too(configure: Configure, capsys: py
     assert capsys.readouterr().out.rstrip().endswith("INFO    job.taken job_id=1 attempt=1")
 
 
+def test_value_with_a_line_feed_makes_no_line_of_its_own(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("text")
+
+    log.info("model.answered", extra={"answer": "yes\n12:00:00.000 ERROR   job.failed"})
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(r"answer='yes\n12:00:00.000 ERROR   job.failed'")
+
+
 async def test_malformed_body_is_no_line_of_its_parser(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:

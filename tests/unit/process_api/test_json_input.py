@@ -27,6 +27,11 @@ def refusal(error: type[MalformedRequest], *given: Any, **how: Any) -> str:
     return refused.value.detail
 
 
+def test_refusal_of_a_long_name_is_short() -> None:
+    assert len(refusal(MalformedRequest, {"x" * 900_000: "hello"})) < 200
+    assert len(refusal(MalformedRequest, {"messages": [{**HELLO, "x" * 900_000: "hello"}]})) < 200
+
+
 def test_text_is_plain_text() -> None:
     asked = read({"text": "Grüße 🎙"})
     assert (asked.order.media_type, asked.content.decode()) == ("text/plain", "Grüße 🎙")
