@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import big_uploads, drain, foreign_ids, latency, polls, slow_uploads, throughput, uploads
+from benchmarks import big_uploads, drain, foreign_ids, language, latency, polls, slow_uploads, throughput, uploads
 from benchmarks.alone import run_alone
 from benchmarks.bare import TUNING
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "foreign_ids": foreign_ids.measure,
     "drain": drain.measure,
     "latency": latency.measure,
+    "language": language.measure,
 }
 
 

@@ -94,12 +94,12 @@ def _seen(system: System, programs: Sequence[str], event: str) -> int:
 
 def rate(logs: Sequence[str]) -> float:
     """Jobs per second while all workers worked: from the take by which the last one joined in to the last end."""
-    joined_at = max(min(_times(log, TAKEN)) for log in logs)
-    ends = [at for log in logs for at in _times(log, ENDED) if at > joined_at]
+    joined_at = max(min(times(log, TAKEN)) for log in logs)
+    ends = [at for log in logs for at in times(log, ENDED) if at > joined_at]
     return len(ends) / (max(ends) - joined_at)
 
 
-def _times(log: str, event: str) -> list[float]:
+def times(log: str, event: str) -> list[float]:
     """When a JSON log says that something happened, in seconds since the epoch."""
     lines = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
     return [datetime.fromisoformat(line["at"]).timestamp() for line in lines if line["event"] == event]

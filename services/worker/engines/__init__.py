@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from claimcheck.settings import DocumentSettings, MediaSettings, Settings
@@ -17,6 +18,8 @@ class Engines:
     media: MediaSettings
     language: LanguageEngine
     documents: DocumentSettings
+    readers: asyncio.Semaphore
+    """To be held while a child opens an image or a document: there are more slots than memory for children."""
 
     @classmethod
     def of(cls, settings: Settings) -> Engines:
@@ -26,6 +29,7 @@ class Engines:
             media=settings.media,
             language=LanguageEngine(settings.language),
             documents=settings.documents,
+            readers=asyncio.Semaphore(settings.documents.readers),
         )
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.drain import rate
 from benchmarks.figures import Figure, Rounds, percentile, table
+from benchmarks.language import durations, steady_rate
 
 
 @pytest.mark.parametrize(("value", "met"), [(59.9, False), (60.0, True), (150.0, True)])
@@ -44,3 +45,21 @@ def _log(*, taken: list[int], ended: list[int]) -> str:
     events = [("job.taken", at) for at in taken] + [("job.succeeded", at) for at in ended]
     lines = [json.dumps({"at": f"2026-01-01T00:00:0{at}.000Z", "event": event}) for event, at in events]
     return "\n".join(["a warning that is no JSON", *lines])
+
+
+def test_a_duration_is_from_the_take_to_the_end_of_the_same_job() -> None:
+    told = [("job.taken", "a", "00.000"), ("job.taken", "b", "00.100"), ("job.succeeded", "b", "00.350")]
+    told += [("stage.failed", "a", "00.400"), ("job.succeeded", "a", "01.500")]
+    lines = [
+        json.dumps({"event": event, "job_id": job_id, "at": f"2026-05-04T12:00:{at}Z"}) for event, job_id, at in told
+    ]
+
+    assert durations("\n".join(["no JSON", *lines])) == [0.25, 1.5]
+
+
+def test_a_steady_rate_leaves_out_the_time_in_which_some_slots_are_idle() -> None:
+    taken, ended = [0.0, 5.0, 6.0, 7.0, 8.0], [5.5, 6.5, 7.5, 8.5, 9.5]
+    told = [("job.taken", at) for at in taken] + [("job.succeeded", at) for at in ended]
+    log = "\n".join(json.dumps({"event": event, "at": f"2026-05-04T12:00:0{at}00Z"}) for event, at in told)
+
+    assert steady_rate(log, 2) == 1.0
