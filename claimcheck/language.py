@@ -104,7 +104,8 @@ class Call(Stored):
 class Asked(Stored):
     """A question to a model, and the answers that came: kept before anything is done with them. One item in Cosmos DB.
 
-    A request that was begun and has no answer here was lost in a crash; it may have been paid for.
+    A request that was begun and has no answer here is lost: the worker died, our time limit was over, the connection
+    broke, or what came was no answer. It may have been paid for.
     """
 
     id: str
@@ -155,7 +156,7 @@ class Usage(Stored):
     requests: int
     """Requests that were answered."""
     lost_requests: int
-    """Requests whose answers were lost in a crash: at most so many, in no token count and no cost."""
+    """Requests whose answers are lost (see `Asked`): at most so many, in no token count and no cost."""
     input_tokens: int
     output_tokens: int
     cost: Amount | None = None

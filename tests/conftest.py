@@ -7,6 +7,7 @@ there; `system` is the running product. `run_system` gives further ones, for exa
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -34,6 +35,12 @@ __all__ = [
 ]
 
 RunSystem = Callable[..., AbstractContextManager[System]]
+
+# Whoever runs the tests may have an endpoint. Tests would find another system than the one that they are about, and one
+# that is forgotten would ask a service that is paid for. Here, before anything reads them; children inherit the rest.
+ENDPOINTS = ("OPENAI_", "AZURE_OPENAI_", "CLAIMCHECK_LANGUAGE")
+for _name in [name for name in os.environ if name.upper().startswith(ENDPOINTS)]:
+    del os.environ[_name]
 
 
 @pytest.fixture(scope="session")

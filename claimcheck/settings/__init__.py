@@ -1,8 +1,8 @@
 """The settings of every program; the only reader of the environment.
 
 A setting is `CLAIMCHECK_<GROUP>__<FIELD>`, for example `CLAIMCHECK_SPEECH__MODEL=small`. They are read once, at start;
-a bad value ends the program with the field's name and what is allowed. The value is not shown: with it goes its whole
-group, and that may hold a secret.
+a bad value ends the program, with exit status 2 and a line on standard error that names the variable and says what is
+allowed. The value is not shown: it may hold a secret.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from claimcheck.settings.client import ClientSettings
 from claimcheck.settings.groups import (
@@ -30,6 +30,7 @@ from claimcheck.settings.groups import (
 )
 from claimcheck.settings.language import Capability, DocumentSettings, Endpoint, LanguageSettings
 from claimcheck.settings.local import LocalSettings
+from claimcheck.settings.refusing import SettingsRefused, Variables, ending_if_refused, read
 
 __all__ = [
     "BlobSettings",
@@ -46,10 +47,13 @@ __all__ = [
     "QueueSettings",
     "RecordSettings",
     "Settings",
+    "SettingsRefused",
     "SpeechSettings",
     "WebSettings",
     "WorkerSettings",
+    "ending_if_refused",
     "environment_for_child",
+    "read",
     "settings",
 ]
 
@@ -84,6 +88,18 @@ class Settings(BaseSettings):
     language: LanguageSettings = Field(default_factory=LanguageSettings)
     documents: DocumentSettings = DocumentSettings()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, and then the environment."""
+        return init_settings, Variables(settings_cls)
+
     @model_validator(mode="after")
     def _orphans_are_older_than_any_request(self) -> Self:
         block_s, call_s, age_s = self.web.block_timeout_s, self.web.dependency_timeout_s, self.keeper.orphan_age_s
@@ -108,8 +124,9 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """This process's settings, read from the environment at the first call. Raises pydantic.ValidationError."""
-    return Settings()
+    """This process's settings, read from the environment at the first call. Ends a process whose settings are wrong."""
+    with ending_if_refused():
+        return read(Settings)
 
 
 def environment_for_child(additions: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:

@@ -20,9 +20,9 @@ TenantName = Annotated[str, Field(pattern=NAME)]
 
 
 class Group(BaseModel):
-    """A named group of settings; frozen, and a misspelt name is an error."""
+    """A named group of settings; frozen, and a misspelt name is an error. Errors show no value: it may be a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class LogSettings(Group):

@@ -7,14 +7,46 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from claimcheck.settings.groups import MIB, Group
+from claimcheck.settings.refusing import SettingsRefused, place, read, why
 
 Capability = Literal["chat", "vision", "json"]
 
 ENDPOINT_NAME: Final = r"^[a-z0-9][a-z0-9.-]{0,39}$"
+
+_AROUND_KEYS: Final = "".join(map(chr, range(33))) + "\x7f\xa0\ufeff"
+"""What files and secret stores put around a key: line ends, blanks, a byte order mark."""
+
+
+def _clean_key(given: object) -> object:
+    """The key without what is around it; None if nothing is left, and then Azure is asked as the managed identity."""
+    if not isinstance(given, str | SecretStr):
+        return given
+    key = (given if isinstance(given, str) else given.get_secret_value()).strip(_AROUND_KEYS)
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("a key has to be of printable ASCII, or no request could carry it; this one is not")
+    return key or None
+
+
+def _is_address(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("it has to begin with http:// or https://")
+    return url
+
+
+Key = Annotated[SecretStr | None, BeforeValidator(_clean_key)]
+Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class Endpoint(Group):
@@ -24,7 +56,7 @@ class Endpoint(Group):
     """What logs, metrics and results call it; no two endpoints share one."""
     kind: Literal["openai", "azure"] = "openai"
     """`openai`: any service that speaks the protocol at `url`; `azure`: Azure OpenAI."""
-    url: str
+    url: Annotated[Address, Field(min_length=1)]
     """`openai`: the base, such as https://api.openai.com/v1; `azure`: such as https://NAME.openai.azure.com."""
     model: str = Field(min_length=1, max_length=128)
     """The model's name as clients pin it, and as the service knows it; on Azure the deployment, see `deployment`."""
@@ -34,10 +66,11 @@ class Endpoint(Group):
     """Shown by `GET /v1/models`. What the service itself says that it runs stands on each result."""
     api_version: str = "2024-10-21"
     """Azure: version of its API."""
-    key: SecretStr | None = None
+    key: Key = None
     """The API key. Azure without one: the managed identity is used."""
     key_variable: str = ""
-    """Name of the environment variable that holds the key, so that a file of endpoints holds no secret."""
+    """Name of the environment variable that holds the key, so that a file of endpoints holds no secret. Where there is
+    no such variable the key is missing, which concerns whoever asks models alone: see `require_keys`."""
     capabilities: frozenset[Capability] = frozenset({"chat", "json"})
     """`chat`: answers; `vision`: takes images; `json`: keeps to a JSON Schema that comes with the request."""
     priority: int = Field(default=0, ge=0, le=100)
@@ -58,17 +91,12 @@ class Endpoint(Group):
     @model_validator(mode="before")
     @classmethod
     def _finds_its_key(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("key") or not given.get("key_variable"):
+        if not isinstance(given, dict) or not given.get("key_variable") or _clean_key(given.get("key")):
             return given
-        name = str(given["key_variable"])
-        if not os.environ.get(name):
-            raise ValueError(f"key_variable is {name}, and there is no such variable, or it is empty")
-        return {**given, "key": os.environ[name]}
+        return {**given, "key": os.environ.get(str(given["key_variable"]))}
 
     @model_validator(mode="after")
-    def _takes_an_address(self) -> Self:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"the endpoint {self.name} has an url that does not begin with http:// or https://")
+    def _has_both_prices(self) -> Self:
         if (self.input_price is None) != (self.output_price is None):
             raise ValueError(f"the endpoint {self.name} has one of input_price and output_price; set both or neither")
         return self
@@ -77,15 +105,18 @@ class Endpoint(Group):
 class StandardVariables(BaseSettings):
     """The variables that everybody uses for Azure OpenAI and OpenAI; read where no endpoint is configured."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    # An empty variable is none: files for containers set `OPENAI_MODEL=${OPENAI_MODEL}`, whether it is there or not.
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True, str_strip_whitespace=True
+    )
 
-    azure_openai_endpoint: str = ""
-    azure_openai_deployment: str = ""
-    azure_openai_api_key: SecretStr | None = None
+    azure_openai_endpoint: Address = ""
+    azure_openai_deployment: str = Field(default="", max_length=128)
+    azure_openai_api_key: Key = None
     openai_api_version: str = "2024-10-21"
-    openai_base_url: str = ""
-    openai_api_key: SecretStr | None = None
-    openai_model: str = "gpt-4o-mini"
+    openai_base_url: Address = ""
+    openai_api_key: Key = None
+    openai_model: str = Field(default="gpt-4o-mini", min_length=1, max_length=128)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The endpoint that they describe. Raises ValueError if an Azure endpoint has no deployment."""
@@ -112,15 +143,19 @@ class StandardVariables(BaseSettings):
         return ()
 
 
-def read_endpoints(path: Path) -> tuple[dict[str, Any], ...]:
-    """The endpoints in a file. Raises ValueError that names the file, never what it holds."""
+def read_endpoints(path: Path) -> tuple[Endpoint, ...]:
+    """The endpoints in a file. Raises ValueError that names the file and the place, never what it holds."""
     try:
-        listed = json.loads(path.read_text())
+        listed = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as cause:
         raise ValueError(f"language.endpoints_file is {path}, which is no readable JSON") from cause
     if not isinstance(listed, list):
         raise ValueError(f"language.endpoints_file is {path}, which holds no JSON list")
-    return tuple(listed)
+    try:
+        return TypeAdapter(tuple[Endpoint, ...]).validate_python(listed)
+    except ValidationError as cause:
+        wrong = "; ".join(f"{place(wrong['loc'])}: {why(wrong)}" for wrong in cause.errors(include_url=False))
+        raise ValueError(f"language.endpoints_file is {path}, where {wrong}") from cause
 
 
 class LanguageSettings(Group):
@@ -133,9 +168,11 @@ class LanguageSettings(Group):
     """A file with the same JSON list."""
     slots: int = Field(default=16, ge=1, le=256)
     """Deliveries that a worker of the queue `language` runs at once, in place of `worker.slots`: it spends its time
-    waiting for answers. Each is received on a connection of its own, and takes 0.7 MB while it is idle.
-    Lower: endpoints stay idle that could answer; higher than their `concurrency` together: deliveries hold leases while
-    they wait for room at one."""
+    waiting for answers. One to two times the endpoints' `concurrency` together is good: those beyond it read their
+    input or store their answer meanwhile (`benchmarks.language` at concurrency 50, on a busy machine: 67 jobs a second
+    with 50 slots, 80 with 100). Stages that ask no model take slots too. Lower: endpoints stay idle that could answer;
+    higher: deliveries hold leases while they wait for room at one, and are put back after `call_s`. Each is received on
+    a connection of its own, and takes 0.7 MB while it is idle."""
     currency: str = "USD"
     """Currency of all prices."""
     call_s: float = Field(default=60.0, gt=0, le=600)
@@ -167,7 +204,7 @@ class LanguageSettings(Group):
             return given
         if given.get("endpoints_file"):
             return {**given, "endpoints": read_endpoints(Path(given["endpoints_file"]))}
-        return {**given, "endpoints": StandardVariables().endpoints()}
+        return {**given, "endpoints": read(StandardVariables).endpoints(), "endpoints_file": None}
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -175,6 +212,20 @@ class LanguageSettings(Group):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two of language.endpoints are called {', '.join(twice)}; each needs a name of its own")
         return self
+
+    def require_keys(self) -> None:
+        """For whoever asks models, at its start: each key that is in a variable must be there. Raises SettingsRefused.
+
+        Without this an endpoint of Azure would be asked as the managed identity, and another without a key.
+        """
+        missing = [endpoint for endpoint in self.endpoints if endpoint.key_variable and endpoint.key is None]
+        if missing:
+            raise SettingsRefused("\n".join(map(_without_key, missing)))
+
+
+def _without_key(endpoint: Endpoint) -> str:
+    name, variable = endpoint.name, endpoint.key_variable
+    return f"the endpoint {name} takes its key from {variable}, and there is no such variable, or it is empty"
 
 
 class DocumentSettings(Group):

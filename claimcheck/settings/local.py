@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class LocalSettings(BaseSettings):
-    """One machine: what `claimcheck up` starts, and where. Only the launcher reads these."""
+    """One machine: what `claimcheck up` starts, and where. Only the launcher reads these. None is a secret, so that an
+    error may show the value."""
 
     model_config = SettingsConfigDict(env_prefix="CLAIMCHECK_LOCAL__", frozen=True, extra="ignore")
 

@@ -13,7 +13,7 @@ from typing import Protocol, get_args
 from aiohttp.web import RouteDef
 
 from claimcheck.health import Health
-from claimcheck.settings import Settings, settings
+from claimcheck.settings import Settings, ending_if_refused, settings
 from claimcheck.tasks import QueueKind
 from claimcheck.telemetry import configure_logging
 from services.worker.clock import ClockOff, until_checked
@@ -23,6 +23,8 @@ from services.worker.health_port import serving_health
 log = logging.getLogger(__name__)
 
 KEEPER = "keeper"
+ASKS_MODELS = "language"
+"""The role that asks models: each of its endpoints must have its key, which is nobody else's business."""
 
 
 class Role(Protocol):
@@ -89,6 +91,9 @@ def main() -> None:
     roles = [*get_args(QueueKind), KEEPER]
     parser.add_argument("--role", required=True, choices=roles, help="the queue this worker works for, or keeper")
     role = parser.parse_args().role
+    if role == ASKS_MODELS:
+        with ending_if_refused():
+            settings().language.require_keys()
     configure_logging(settings().log)
     with contextlib.suppress(ImportError):
         import uvloop

@@ -61,11 +61,13 @@ class Worker:
             drain=self.drain,
             health=self.health,
             clock=ClockWatch(self._settings.queue.lease_s),
-            ready_in_s=self._engines.language.ready_in_s if self._kind == "language" else lambda: 0.0,
+            ready_in_s=self._engines.language.next_in_s if self._kind == "language" else lambda: 0.0,
         )
         log.info("worker.started", extra={"role": self._kind, "slots": slots})
         try:
             async with self.health.watching():
+                if self._kind == "language":
+                    await self._engines.language.open()
                 await consumer.run()
         finally:
             await self.close()

@@ -20,9 +20,14 @@ ENDPOINTS: Final = "CLAIMCHECK_LANGUAGE__ENDPOINTS"
 KEYS: Final = ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY")
 
 
+def asks_models(local: LocalSettings, queues: Collection[QueueKind]) -> bool:
+    """Whether there is somebody to ask a model. `queues`: those that the installed tasks use."""
+    return "language" in queues and local.language_workers > 0
+
+
 def wants_demonstration(local: LocalSettings, settings: Settings, queues: Collection[QueueKind]) -> bool:
     """Whether there is somebody to ask a model, and no endpoint to ask."""
-    return "language" in queues and local.language_workers > 0 and not settings.language.endpoints
+    return asks_models(local, queues) and not settings.language.endpoints
 
 
 def endpoints_of(local: LocalSettings, settings: Settings, *, demonstration_runs: bool) -> tuple[Endpoint, ...]:

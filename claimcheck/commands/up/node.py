@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +35,10 @@ def find_node() -> Node | None:
     return _on_path() or _from_wheel()
 
 
-def install_node(constraints: Path) -> Node:
+def install_node(constraints: Path, environment: Mapping[str, str]) -> Node:
     """Install the wheel into this environment, in the version that `constraints` pins. Raises NodeMissing."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), WHEEL]
-    outcome = subprocess.run(pip, capture_output=True, text=True, check=False)
+    outcome = subprocess.run(pip, env=environment, capture_output=True, text=True, check=False)
     importlib.invalidate_caches()
     if node := _from_wheel():
         return node

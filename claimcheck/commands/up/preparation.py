@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,17 +40,20 @@ class Fetching:
 
 
 @contextmanager
-def fetching(root: Path, models: Sequence[str], models_dir: Path, say: Say) -> Iterator[Fetching]:
+def fetching(
+    root: Path, models: Sequence[str], models_dir: Path, say: Say, *, without: Collection[str] = ()
+) -> Iterator[Fetching]:
     """Begin to fetch those of `models` into `models_dir` that are not there; progress goes to the terminal.
 
-    What is not there when the block ends is not fetched any further.
+    What is not there when the block ends is not fetched any further. `without`: variables that nobody needs to know
+    for it, such as keys.
     """
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for model in dict.fromkeys(models):
             if not _is_there(model, models_dir):
                 say(f"Getting the model {model!r} (once; kept in {models_dir}) ...")
-                running[model] = _fetch(root, model, models_dir)
+                running[model] = _fetch(root, model, models_dir, without)
         yield Fetching(running, models_dir)
     finally:
         for process in running.values():
@@ -83,7 +86,7 @@ def _is_there(model: str, models_dir: Path) -> bool:
     return Path(model).is_dir() or (models_dir / model / weights).is_file()
 
 
-def _fetch(root: Path, model: str, models_dir: Path) -> subprocess.Popen[bytes]:
+def _fetch(root: Path, model: str, models_dir: Path, without: Collection[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "services.worker.engines.model_sources", model]
-    environment = environment_for_child({"CLAIMCHECK_SPEECH__MODELS_DIR": str(models_dir)})
+    environment = environment_for_child({"CLAIMCHECK_SPEECH__MODELS_DIR": str(models_dir)}, without=without)
     return subprocess.Popen(command, cwd=root, env=environment)

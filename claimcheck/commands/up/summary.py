@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from claimcheck.commands.up.addresses import HOST
 from claimcheck.settings import Endpoint, LocalSettings, WebSettings
 
 _SET_ONE = "OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT"
 
 
-def ready_lines(local: LocalSettings, web: WebSettings, language: str) -> list[str]:
-    """A frame with the addresses, and the one line that scripts wait for. `language`: see `language_row`."""
+def ready_lines(local: LocalSettings, web: WebSettings, language: Mapping[str, str]) -> list[str]:
+    """A frame with the addresses, and the one line that scripts wait for. `language`: see `language_rows`."""
     page = page_address(web)
     rows = {
         "Page": page,
         "Process API": f"{web.process_url}  (documentation: {web.process_url}/docs)",
         "Status API": f"{web.status_url}  (documentation: {web.status_url}/docs)",
-        "Language": language,
+        **language,
         "Azurite": f"http://127.0.0.1:{local.blob_port}",
         "Service Bus": f"127.0.0.1:{local.service_bus_port}  (queues: "
         f"http://127.0.0.1:{local.service_bus_admin_port}/_emulator/queues)",
@@ -34,10 +35,16 @@ def page_address(web: WebSettings) -> str:
     return web.process_url.rstrip("/") + "/"
 
 
-def language_row(endpoints: Sequence[Endpoint], *, workers: int) -> str:
-    """Which language model answers, and what to set for another."""
-    if not workers:
-        return "no worker (CLAIMCHECK_LOCAL__LANGUAGE_WORKERS is 0)"
+def language_rows(endpoints: Sequence[Endpoint], ports: Sequence[int]) -> dict[str, str]:
+    """Which language model answers, and where its workers, on these ports, say how endpoints stand."""
+    if not ports:
+        return {"Language": "no worker (CLAIMCHECK_LOCAL__LANGUAGE_WORKERS is 0)"}
+    pages = ", ".join(f"http://{HOST}:{port}/endpoints" for port in ports)
+    return {"Language": _models(endpoints), "Endpoints": pages}
+
+
+def _models(endpoints: Sequence[Endpoint]) -> str:
+    """The models that answer, or what to set for one."""
     if not endpoints:
         return f"no model; set {_SET_ONE}"
     if all(endpoint.demonstration for endpoint in endpoints):

@@ -13,7 +13,7 @@ from claimcheck import demonstration
 from claimcheck.commands.up.language import ENDPOINTS, wants_demonstration
 from claimcheck.commands.up.node import Node
 from claimcheck.commands.up.plan import Program, connections, make_plan, ports_of
-from claimcheck.commands.up.summary import language_row
+from claimcheck.commands.up.summary import language_rows
 from claimcheck.settings import Endpoint, LanguageSettings, LocalSettings, Settings
 from claimcheck.tasks import QueueKind
 
@@ -28,13 +28,6 @@ STANDARD: list[dict[str, str]] = [
     {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com", "AZURE_OPENAI_DEPLOYMENT": "gpt-4o"},
     {ENDPOINTS: json.dumps([{"name": "own", "url": "https://x.test", "model": "m", "key": SECRET}])},
 ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have an endpoint."""
-    for name in {name for variables in STANDARD for name in variables}:
-        monkeypatch.delenv(name, raising=False)
 
 
 def _settings(local: LocalSettings, **groups: Any) -> Settings:
@@ -140,21 +133,24 @@ def test_file_of_endpoints_is_found_from_another_folder(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("endpoints", "workers", "said"),
+    ("endpoints", "said"),
     [
-        ([], 0, "no worker (CLAIMCHECK_LOCAL__LANGUAGE_WORKERS is 0)"),
-        ([], 1, "no model; set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT"),
+        ([], "no model; set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT"),
         (
             [demonstration.endpoint("127.0.0.1", 1)],
-            1,
             "a demonstration model; set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT for a real one",
         ),
         (
             [Endpoint(name=name, url="https://x.test", model="gpt-4o") for name in ("sweden", "openai")],
-            2,
             "gpt-4o (sweden), gpt-4o (openai)",
         ),
     ],
 )
-def test_summary_says_which_model_answers(endpoints: list[Endpoint], workers: int, said: str) -> None:
-    assert language_row(endpoints, workers=workers) == said
+def test_summary_says_which_model_answers(endpoints: list[Endpoint], said: str) -> None:
+    assert language_rows(endpoints, [8011])["Language"] == said
+
+
+def test_summary_says_where_each_worker_shows_its_endpoints() -> None:
+    rows = language_rows([], [8011, 8012])
+    assert rows["Endpoints"] == "http://127.0.0.1:8011/endpoints, http://127.0.0.1:8012/endpoints"
+    assert language_rows([], []) == {"Language": "no worker (CLAIMCHECK_LOCAL__LANGUAGE_WORKERS is 0)"}

@@ -132,7 +132,8 @@ def test_every_port_that_is_listened_on_is_checked_first() -> None:
 
 
 def test_the_ready_line_is_the_last_and_the_frame_is_straight() -> None:
-    *frame, last = ready_lines(LocalSettings(), with_matching_addresses(WebSettings(process_port=9000)), "a model")
+    web = with_matching_addresses(WebSettings(process_port=9000))
+    *frame, last = ready_lines(LocalSettings(), web, {"Language": "a model"})
 
     assert last == "claimcheck ready: http://localhost:9000/"
     assert len({len(line) for line in frame}) == 1
