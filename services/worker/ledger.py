@@ -25,6 +25,9 @@ class Ledger(Protocol):
         `again` before it asks.
         """
 
+    async def find(self, name: str) -> Asked | None:
+        """What earlier deliveries left of this question, None if nothing; no request is counted."""
+
     async def again(self, asked: Asked) -> Asked:
         """Note that one more request is about to be made.
 

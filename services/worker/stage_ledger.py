@@ -33,21 +33,16 @@ class StageLedger:
 
     async def begin(self, name: str) -> Asked:
         """Create the item, or find it; without an answer there, one more request is counted."""
-        fresh = Asked(
-            id=Asked.id_of(self._job, self._stage, self._part, name),
-            tenant=self._job.tenant,
-            job_id=self._job.job_id,
-            job_created_at=self._job.created_at,
-            stage=self._stage,
-            part=self._part,
-            name=name,
-            ttl=self._ttl_s,
-            writer=_token(),
-        )
+        fresh = self._fresh(name)
         found = await self._patience.ask(lambda: self._created(fresh), limit_s=STORAGE_S)
         if found.calls or found.writer == fresh.writer:
             return found
         return await self.again(found)
+
+    async def find(self, name: str) -> Asked | None:
+        """The item as it is."""
+        wanted = self._fresh(name)
+        return await self._patience.ask(lambda: self._found(wanted), limit_s=STORAGE_S)
 
     async def again(self, asked: Asked) -> Asked:
         """Count one more request, unless an answer has come meanwhile that the caller has not seen."""
@@ -60,8 +55,12 @@ class StageLedger:
 
     async def keep(self, asked: Asked, call: Call) -> Asked:
         """Add the answer behind those that are there. It is paid for, so this waits as long as the lease is renewed."""
+        seen = len(asked.calls)
 
         def change(now: Asked) -> Asked | None:
+            # Our own write, whose answer was lost, and then somebody wrote: the token is theirs and the answer ours.
+            if call in now.calls[seen:]:
+                return None
             calls = (*now.calls, call)
             return now.model_copy(update={"calls": calls, "begun": max(now.begun, len(calls))})
 
@@ -78,6 +77,25 @@ class StageLedger:
     async def all(self) -> list[Asked]:
         """Everything that was asked for the job."""
         return await self._patience.ask(lambda: self._items.of_job(self._job), limit_s=STORAGE_S)
+
+    def _fresh(self, name: str) -> Asked:
+        return Asked(
+            id=Asked.id_of(self._job, self._stage, self._part, name),
+            tenant=self._job.tenant,
+            job_id=self._job.job_id,
+            job_created_at=self._job.created_at,
+            stage=self._stage,
+            part=self._part,
+            name=name,
+            ttl=self._ttl_s,
+            writer=_token(),
+        )
+
+    async def _found(self, wanted: Asked) -> Asked | None:
+        try:
+            return await self._items.read(wanted)
+        except RecordMissing:
+            return None
 
     async def _created(self, fresh: Asked) -> Asked:
         try:

@@ -9,8 +9,9 @@ from claimcheck.errors import TextTooLong
 from claimcheck.language import CompleteOptions, Completion
 from services.worker.engines.language import Question
 from services.worker.engines.language.question import Message
-from services.worker.language import answers, prompts, texts
+from services.worker.media.plain_text import text_of
 from services.worker.stage import StageRun
+from services.worker.texts import answers, chats, prompts
 
 PROMPT = prompts.load("complete", 1)
 
@@ -53,9 +54,9 @@ def _check_size(size_bytes: int, limit: int) -> None:
 def _asked(upload: bytes, media_type: str) -> tuple[str, Sequence[Message]]:
     """The name of the instructions and the messages. Raises TextUnreadable."""
     ours: Message = {"role": "system", "content": PROMPT.filled()}
-    if not texts.is_chat(media_type):
-        return PROMPT.label, [ours, {"role": "user", "content": texts.decoded(upload)}]
-    chat = [message.model_dump() for message in texts.chat_of(upload).messages]
+    if not chats.is_chat(media_type):
+        return PROMPT.label, [ours, {"role": "user", "content": text_of(upload)}]
+    chat = [message.model_dump() for message in chats.chat_of(upload).messages]
     if any(message["role"] == "system" for message in chat):
         return prompts.BY_THE_CLIENT, chat
     return PROMPT.label, [ours, *chat]

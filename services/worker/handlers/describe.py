@@ -11,9 +11,9 @@ from claimcheck.language import DescribeOptions, Description
 from claimcheck.settings import Capability
 from services.worker.engines.language import Question, Reply
 from services.worker.engines.language.question import Message
-from services.worker.language import answers, prompts
 from services.worker.media.images import PreparedImage, check_image_bytes, prepare_image
 from services.worker.stage import StageRun
+from services.worker.texts import answers, prompts
 
 DESCRIPTION = prompts.load("describe", 1)
 DATA = prompts.load("describe-data", 1)

@@ -15,11 +15,11 @@ from claimcheck.job import PartItem
 from claimcheck.language import ResultWarning, Summary, usage_of
 from claimcheck.pipeline import MoveOn
 from services.worker.engines.language import Reply
-from services.worker.language import answers, text_windows
-from services.worker.language.manifest import Manifest, Piece, pieces
-from services.worker.language.summarizing import COMBINE, WHOLE, Summarizing
 from services.worker.media.documents import ReadText, check_document_bytes, read_text
 from services.worker.stage import StageRun
+from services.worker.texts import answers, budget, cutting
+from services.worker.texts.manifest import Manifest, Piece, pieces
+from services.worker.texts.summarizing import COMBINE, WHOLE, Summarizing
 
 MANIFEST = "manifest"
 READ = 0.2  # share of the progress: a PDF of 500 pages is read in seconds, as long as a model takes for its answer
@@ -56,8 +56,9 @@ async def language(run: StageRun) -> dict[str, Any]:
     assert run.part is not None
     summarizing, manifest = Summarizing.of(run), await _manifest(run)
     piece = manifest.pieces[run.part]
-    data = await run.kept.read(manifest.text, piece.start, piece.end - piece.start)
-    replies = await summarizing.digest(summarizing.window(len(manifest.pieces)), "window", data.decode())
+    text = (await run.kept.read(manifest.text, piece.start, piece.end - piece.start)).decode()
+    asking = summarizing.window(len(manifest.pieces), word_bytes=budget.bytes_per_word(text))
+    replies = await summarizing.digest(asking, "window", text)
     what = f"the summary of {piece.where}"
     warnings = [warning for reply in replies for warning in answers.cut_off(reply, what=what, part=run.part)]
     return {
@@ -76,7 +77,7 @@ async def combine(run: StageRun) -> dict[str, Any]:
     summaries = [part.result for part in parts if part.result is not None]
     if not summaries:
         raise _failure_of(parts)
-    reply = await Summarizing.of(run).combined([str(summary["text"]) for summary in summaries])
+    reply, warnings = await Summarizing.of(run).combined([str(summary["text"]) for summary in summaries])
     return Summary(
         text=reply.call.text,
         model=reply.call.model,
@@ -84,7 +85,7 @@ async def combine(run: StageRun) -> dict[str, Any]:
         prompt=COMBINE.label,
         # Everything that was asked for the job: also for windows that were skipped after answers were paid for.
         usage=usage_of(await run.ledger.all(), currency=run.engines.language.settings.currency),
-        warnings=(*manifest.warnings, *_warnings(parts, manifest.pieces), *answers.cut_off(reply)),
+        warnings=(*manifest.warnings, *_warnings(parts, manifest.pieces), *warnings),
         chars=manifest.chars,
         pages=manifest.pages,
         windows=len(manifest.pieces),
@@ -117,11 +118,11 @@ async def _cut(run: StageRun, source: ReadText, text: bytes, size_bytes: int) ->
 
 
 def _pieces(text: bytes, size_bytes: int, pages: int | None) -> tuple[Piece, ...]:
-    return pieces(text, text_windows.windows(text, size_bytes=size_bytes), pages=pages)
+    return pieces(text, cutting.windows(text, size_bytes=size_bytes), pages=pages)
 
 
 def _half(text: bytes) -> int:
-    return max(text_windows.LONGEST_CHARACTER, -(-len(text) // 2))
+    return max(cutting.LONGEST_CHARACTER, -(-len(text) // 2))
 
 
 async def _manifest(run: StageRun) -> Manifest:

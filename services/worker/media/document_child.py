@@ -1,9 +1,9 @@
 """Write the text of a PDF or DOCX to a file. Run by `confine.py` under limits, never imported by the worker.
 
-Writes TARGET (UTF-8, lines end with LF) and reports `chars`, `pages` (null for a DOCX), `bad_pages` (numbers of the
-first that could not be read) and `bad_page_count`; or refuses with `unreadable`, `encrypted`, `no-text`, `not-docx`,
-`doctype`, `too-many-pages`, `too-many-bytes` or `too-long`. Of a DOCX it reads the relations of the package and the
-main text; nothing is unpacked to disk, and no name in the archive becomes a path.
+Writes TARGET (UTF-8, lines end with LF, a form feed between the pages of a PDF) and reports `chars`, `pages` (null for
+a DOCX), `bad_pages` (numbers of the first that could not be read) and `bad_page_count`; or refuses with `unreadable`,
+`encrypted`, `no-text`, `not-docx`, `doctype`, `too-many-pages`, `too-many-bytes` or `too-long`. Of a DOCX it reads the
+relations of the package and the main text; nothing is unpacked to disk, and no name in the archive becomes a path.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ SKIPPED = ("moveFrom", FALLBACK)  # moved away; and what is there a second time,
 BREAKS = {"tab": "\t", "br": "\n", "cr": "\n"}
 LONGEST_GAP = 64  # a row of more empty cells is no table that anyone reads
 
-# PDFium writes U+FFFE for a hyphen at a line's end, and joins the lines. Control characters are a broken font's.
-UNWANTED = dict.fromkeys([*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 0xFFFE, 0xFFFF])
+# PDFium writes U+FFFE for a hyphen at a line's end, and joins the lines. Control characters are a broken font's; a form
+# feed is ours alone.
+UNWANTED = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, 0xFFFE, 0xFFFF])
+BETWEEN_PAGES = "\n\f"
 
 
 class TextFile:
@@ -55,7 +57,7 @@ class TextFile:
     def write(self, text: str) -> None:
         self.chars += len(text)
         if self.chars > self._limit:
-            raise Refused("too-long")
+            raise Refused("too-long", chars=self.chars)
         self.is_blank = self.is_blank and not text.strip()
         self._file.write(text)
 
@@ -88,7 +90,7 @@ def report(
 
 
 def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int]]:
-    """Write the text of each page, a blank line between two; how many there are, and those that cannot be read."""
+    """Write the text of each page, a form feed between any two; how many there are, and those that cannot be read."""
     import pypdfium2 as pdfium  # only for a PDF: it takes 0.05 s
 
     with reading():
@@ -104,13 +106,12 @@ def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int
         raise Refused("unreadable")
     bad_pages = []
     for number in range(pages):
+        if number:
+            text.write(BETWEEN_PAGES)
         try:
-            page = page_text(document, number)
+            text.write(page_text(document, number))
         except pdfium.PdfiumError:
             bad_pages.append(number + 1)
-            continue
-        if page:
-            text.write(page if text.is_blank else "\n\n" + page)
     return pages, bad_pages
 
 

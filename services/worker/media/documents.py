@@ -60,7 +60,7 @@ class ReadText:
     """The text of a document."""
 
     path: Path
-    """UTF-8, lines end with LF."""
+    """UTF-8, lines end with LF; the pages of a PDF have a form feed between them."""
     chars: int
     pages: int | None
     """Pages of a PDF; None of anything else."""
@@ -179,7 +179,8 @@ def _refused(refusal: Refusal, kind: Kind, limits: DocumentSettings, max_chars: 
             limit = limits.max_unpacked_bytes
             return DocumentTooLarge(f"the DOCX is {unpacked:,} bytes once it is unpacked; the limit is {limit:,}")
         case "too-long":
-            return TextTooLong(f"the text of the {name} is longer than {max_chars:,} characters, the limit")
+            chars = int(refusal.numbers.get("chars", 0))
+            return TextTooLong(f"the text of the {name} has at least {chars:,} characters; the limit is {max_chars:,}")
         case _:
             return DocumentReaderCrashed("the document reader reported what it may not")
 

@@ -1,7 +1,7 @@
-"""Decode a client's plain text, block by block: memory is bounded by the block, however long the lines are.
+"""What a client's plain text is, for every task: UTF-8, or UTF-16 with a byte order mark, of which something is seen.
 
-Runs in the worker, in a thread: Python's own decoders are all that sees the bytes, and no more of them than the
-longest text can have.
+Runs in the worker: Python's own decoders are all that sees the bytes. A long text is copied in a thread, block by
+block: memory is bounded by the block, however long the lines are.
 """
 
 from __future__ import annotations
@@ -30,28 +30,38 @@ def check_text_bytes(size_bytes: int, max_chars: int) -> None:
         )
 
 
+def text_of(data: bytes) -> str:
+    """A short text, with LF at the ends of lines. Raises TextUnreadable with the byte that is wrong."""
+    return "".join(_blocks(io.BytesIO(data)))
+
+
 def copy_text(source: Path, target: Path, max_chars: int) -> int:
     """Write the text as UTF-8 with LF at the ends of lines; how many characters there are. Blocks: call in a thread.
 
-    UTF-8, with or without a byte order mark, or UTF-16 with one.
     Raises TextUnreadable with the byte that is wrong, TextTooLong.
     """
+    chars = 0
+    with source.open("rb") as file, target.open("w", encoding="utf-8", newline="") as output:
+        for block in _blocks(file):
+            chars += len(block)
+            if chars > max_chars:
+                raise TextTooLong(f"the text has at least {chars:,} characters; the limit is {max_chars:,}")
+            output.write(block)
+    return chars
+
+
+def _blocks(file: BinaryIO) -> Iterator[str]:
     chars, is_blank = 0, True
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    with source.open("rb") as file, target.open("w", encoding="utf-8", newline="") as output:
-        for block in _decoded(file):
-            text = newlines.decode(block)
-            chars += len(text)
-            if chars > max_chars:
-                raise TextTooLong(f"the text is longer than {max_chars:,} characters, the limit")
-            is_blank = is_blank and not text.strip()
-            output.write(text)
-        # A CR at the very end was kept back: an LF might have followed.
-        rest = newlines.decode("", final=True)
-        output.write(rest)
+    for block in _decoded(file):
+        text = newlines.decode(block)
+        chars += len(text)
+        is_blank = is_blank and not text.strip()
+        yield text
+    # A CR at the very end was kept back: an LF might have followed.
+    yield (rest := newlines.decode("", final=True))
     if is_blank:
-        raise TextUnreadable(f"the text has {chars:,} characters, and none of them can be seen")
-    return chars + len(rest)
+        raise TextUnreadable(f"the text has {chars + len(rest):,} characters, and none of them can be seen")
 
 
 def _decoded(file: BinaryIO) -> Iterator[str]:

@@ -37,6 +37,7 @@ async def test_text_in_unicode_is_read(data: bytes, tmp_path: Path) -> None:
     assert read.path.read_bytes() == TEXT.encode()
     assert read.chars == len(TEXT)
     assert (read.pages, read.warnings) == (None, ())
+    assert plain_text.text_of(data) == TEXT
 
 
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 64])
@@ -73,6 +74,9 @@ async def test_what_is_no_text_is_refused_with_the_byte_that_is_wrong(
     monkeypatch.setattr(plain_text, "BLOCK_BYTES", block_bytes)
     with pytest.raises(TextUnreadable, match=reason):
         await run(data, tmp_path)
+    # A short text, such as a prompt, is read by the same rules.
+    with pytest.raises(TextUnreadable, match=reason):
+        plain_text.text_of(data)
 
 
 async def test_a_wrong_byte_far_into_the_text_is_found(tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ async def test_a_wrong_byte_far_into_the_text_is_found(tmp_path: Path) -> None:
 
 async def test_the_longest_text_is_inclusive(tmp_path: Path) -> None:
     assert (await run("12\r\n😀".encode(), tmp_path, max_chars=4)).chars == 4
-    with pytest.raises(TextTooLong, match="the text is longer than 3 characters, the limit"):
+    with pytest.raises(TextTooLong, match="the text has at least 4 characters; the limit is 3"):
         await run("12\r\n😀".encode(), tmp_path, max_chars=3)
 
 
@@ -91,5 +95,5 @@ async def test_fifty_megabytes_of_one_line_are_refused_with_the_limit(tmp_path: 
     limits = DocumentSettings()
     with pytest.raises(TextTooLong, match="the text is 50,000,000 bytes; the limit is 4,000,000 characters"):
         await read_text(source, tmp_path, media_type="text/plain", limits=limits, max_chars=4_000_000)
-    with pytest.raises(TextTooLong, match="longer than 20,000,000 characters"):
+    with pytest.raises(TextTooLong, match=r"at least 20,0\d\d,\d{3} characters; the limit is 20,000,000"):
         await read_text(source, tmp_path, media_type="text/plain", limits=limits, max_chars=20_000_000)

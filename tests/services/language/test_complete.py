@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from claimcheck.language import CHAT_TYPE
-from services.worker.language.prompts import load
+from services.worker.texts.prompts import load
 from tests.services.language.conftest import (
     INPUT_PRICE,
     OUTPUT_PRICE,
@@ -142,6 +142,13 @@ def test_what_a_content_filter_refuses_fails_at_once(workplace: Workplace, actio
     assert len(workplace.asked()) == 1
 
 
+@pytest.mark.parametrize("task", ["complete", "summarize"])
+def test_a_text_in_utf_16_is_one_for_every_task(workplace: Workplace, task: str) -> None:
+    succeeded(workplace.hand_in(task, "Grüße\r\naus Köln".encode("utf-16"), "text/plain"))
+    ((_, content),) = workplace.asked()
+    assert "Grüße\naus Köln" in content["content"]
+
+
 def test_a_prompt_over_the_limit_is_not_even_read(workplace: Workplace) -> None:
     job = workplace.ask("complete", {"text": "x" * (PROMPT_BYTES + 1)})
     detail = failed(job, "text-too-long")
@@ -152,8 +159,8 @@ def test_a_prompt_over_the_limit_is_not_even_read(workplace: Workplace) -> None:
 @pytest.mark.parametrize(
     ("content", "media_type", "why"),
     [
-        ("Grüße aus Köln".encode("latin-1"), "text/plain", "not UTF-8"),
-        (b" \n ", "text/plain", "blank"),
+        ("Grüße aus Köln".encode("latin-1"), "text/plain", "byte 2 is no UTF-8"),
+        (b" \n ", "text/plain", "none of them can be seen"),
         (b'{"messages": []}', CHAT_TYPE, "messages"),
         (b"no JSON", CHAT_TYPE, "no chat"),
     ],

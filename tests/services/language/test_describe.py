@@ -6,22 +6,19 @@ import base64
 import io
 import secrets
 
-import httpx
 import pytest
 from PIL import Image
 
-from services.worker.language.prompts import load
+from services.worker.texts.prompts import load
 from tests.services.language.conftest import (
     IMAGE_BYTES,
     SMALL,
     VERSION,
-    RunWorkplace,
     Workplace,
     failed,
     succeeded,
 )
 from tests.stack.client import Body
-from tests.stack.endpoints import RunEndpoint
 
 ANSWER = {"description": "A teal rectangle.", "tags": ["teal", " rectangle", "teal", ""]}
 SCHEMA = {
@@ -105,24 +102,14 @@ def test_what_is_no_image_inside_fails_as_unreadable(workplace: Workplace, pictu
     assert workplace.asked() == []
 
 
-def test_a_pinned_model_that_does_not_see_cannot_describe(workplace: Workplace, picture: bytes) -> None:
-    job = workplace.hand_in("describe", picture, "image/jpeg", model=SMALL)
-    assert job["status"] == "failed"
-    assert job["error"]["type"].rpartition(":")[2] in ("no-endpoint", "model-not-offered")
-    assert workplace.asked() == []
-
-
-def test_without_an_endpoint_that_sees_a_job_is_accepted_and_fails_at_once_with_what_to_set(
-    run_workplace: RunWorkplace, run_endpoint: RunEndpoint, picture: bytes
+def test_where_no_endpoint_sees_a_job_is_accepted_and_fails_at_once_with_what_to_set(
+    workplace: Workplace, picture: bytes
 ) -> None:
-    with run_endpoint() as endpoint, run_workplace(endpoint, endpoint.endpoint_settings("blind")) as workplace:
-        accepted = workplace.client.post(picture, task="describe", media_type="image/jpeg")
-        assert accepted.status_code == httpx.codes.ACCEPTED
-        job = workplace.client.until_ended(accepted.json()["id"])
-        detail = failed(job, "no-endpoint")
-        assert "vision" in detail
-        assert "CLAIMCHECK_LANGUAGE__ENDPOINTS" in detail
-        assert job["attempt"] == 1
-        assert workplace.asked() == []
-        # Nobody opened the image for nothing.
-        assert "image.prepared" not in workplace.logs()
+    job = workplace.hand_in("describe", picture, "image/jpeg", model=SMALL)
+    detail = failed(job, "no-endpoint")
+    assert "takes images (capability vision): second has chat" in detail
+    assert "CLAIMCHECK_LANGUAGE__ENDPOINTS" in detail
+    assert job["attempt"] == 1
+    assert workplace.asked() == []
+    # Nobody opened the image for nothing.
+    assert not [line for line in workplace.logs().splitlines() if " image.prepared " in line and job["id"] in line]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from claimcheck.tasks.summarize import DOCX
-from services.worker.language.prompts import load
+from services.worker.texts.prompts import load
 from tests.services.language.conftest import Workplace, inside, succeeded
 
 LANGUAGE = "the language of the text"

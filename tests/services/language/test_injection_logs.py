@@ -1,4 +1,7 @@
-"""Prompts, contents, answers and keys are in no log, at DEBUG and after errors too, unless a setting says so."""
+"""Prompts, contents, answers and keys are in no log, at DEBUG and after errors too.
+
+The setting that lets them in is in `engine/test_engine_answers.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from typing import Any
 import pytest
 
 from claimcheck.language import CHAT_TYPE
-from tests.services.language.conftest import KEY, RunWorkplace, Workplace, chat_bytes, failed, succeeded
-from tests.stack.endpoints import RunEndpoint
+from tests.services.language.conftest import KEY, Workplace, chat_bytes, failed, succeeded
 
 SCHEMA = {"type": "object", "properties": {"secret": {"type": "string"}}, "required": ["secret"]}
 MANY = 300
@@ -89,17 +91,3 @@ def test_what_cannot_be_read_is_logged_without_its_words(workplace: Workplace, s
         ("summarize", word + b"\xff", "text/plain"),
     ):
         assert secret not in failed(workplace.hand_in(task, content, media_type), "text-unreadable")
-
-
-def test_a_setting_lets_prompts_and_answers_into_the_log_but_no_key(
-    run_workplace: RunWorkplace, run_endpoint: RunEndpoint
-) -> None:
-    env = {"CLAIMCHECK_LANGUAGE__LOG_CONTENT": "true", "CLAIMCHECK_LOG__LEVEL": "INFO"}
-    with run_endpoint(keys=[KEY]) as endpoint:
-        endpoint.script(answer="the answer to be seen")
-        with run_workplace(endpoint, endpoint.endpoint_settings("only"), env=env) as workplace:
-            succeeded(workplace.ask("complete", {"text": "the prompt to be seen"}))
-            logs = workplace.logs()
-    assert "the prompt to be seen" in logs
-    assert "the answer to be seen" in logs
-    assert KEY not in logs

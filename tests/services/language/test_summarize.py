@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 
 import docx
 import pytest
 
 from claimcheck.tasks.summarize import DOCX
-from services.worker.language.prompts import load
+from services.worker.texts.prompts import load
 from tests.services.documents.papers import pdf
-from tests.services.language.conftest import SMALL, VERSION, WINDOW_TOKENS, Workplace, failed, inside, succeeded
+from tests.services.language.conftest import (
+    SMALL,
+    TEXT_CHARS,
+    VERSION,
+    WINDOW_TOKENS,
+    Workplace,
+    failed,
+    inside,
+    succeeded,
+)
 from tests.stack.client import Body
 
 THE_TEXT = "the language of the text"
@@ -77,6 +87,26 @@ def test_partial_summaries_that_do_not_fit_one_question_are_combined_in_rounds(w
     assert result["usage"]["requests"] == len(workplace.asked())
 
 
+def test_a_partial_summary_that_fits_with_no_other_is_made_shorter_by_itself_and_nothing_is_lost(
+    workplace: Workplace,
+) -> None:
+    long = "This summary goes on. " * 30 + "This is its end."
+    assert WINDOW_BYTES / 2 < len(long) < WINDOW_BYTES
+    workplace.endpoint.script({"match": {"text": WINDOW}, "answer": long}, {"answer": "It is short."})
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    *alone, last = contents(workplace, COMBINE)
+    assert alone == [long] * result["windows"]
+    assert last == "\n\n".join(["It is short."] * result["windows"])
+    assert (result["text"], result["warnings"]) == ("It is short.", [])
+
+
+def test_what_a_model_that_does_not_shorten_has_said_too_much_is_left_out_with_a_warning(workplace: Workplace) -> None:
+    workplace.endpoint.script(answer="This summary goes on. " * 30)
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    assert {warning["slug"] for warning in result["warnings"]} == {"part-shortened"}
+    assert "660 bytes; the limit is 448" in result["warnings"][0]["detail"]
+
+
 def test_a_window_of_more_tokens_than_estimated_is_halved(workplace: Workplace) -> None:
     workplace.endpoint.script({"match": {"text": WINDOW}, "action": "too-long", "times": 1}, {"answer": "A part."})
     text = sentences(40)
@@ -127,6 +157,27 @@ def test_a_pdf_is_read_and_its_pages_are_told(workplace: Workplace) -> None:
     (content,) = contents(workplace, WHOLE)
     assert " ".join(content.split()) == "The clerk arrived at nine. The clerk left at five."
     assert (result["pages"], result["windows"]) == (2, 1)
+
+
+def test_a_part_of_a_pdf_that_could_not_be_read_is_told_with_its_pages(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": "Page 5"}, "action": "filter-prompt"}, {"answer": "A part."})
+    lines = ["The clerk wrote down what had happened to him."] * 8
+    document = pdf([[f"Page {number}.", *lines] for number in range(1, 8)])
+    result = succeeded(workplace.hand_in("summarize", document, "application/pdf"))
+    (warning,) = result["warnings"]
+    assert warning["slug"] == "part-unread"
+    missing = re.search(r"on pages? (\d+)(?: to (\d+))? are missing", warning["detail"])
+    assert missing is not None, warning["detail"]
+    (unread,) = (window for window in contents(workplace, WINDOW) if "Page 5." in window)
+    pages = re.findall(r"Page (\d+)", unread)
+    assert [number for number in missing.groups() if number] == sorted({pages[0], pages[-1]})
+    assert not any("\f" in window for window in contents(workplace, WINDOW))
+
+
+def test_a_text_over_the_limit_is_refused_before_it_is_read(workplace: Workplace) -> None:
+    job = workplace.hand_in("summarize", b"x" * (4 * TEXT_CHARS + 4), "text/plain")
+    detail = failed(job, "text-too-long")
+    assert f"the text is {4 * TEXT_CHARS + 4:,} bytes; the limit is {TEXT_CHARS:,} characters" in detail
 
 
 def test_the_text_of_an_earlier_job_is_an_input(workplace: Workplace) -> None:

@@ -139,6 +139,18 @@ async def test_write_whose_answer_was_lost_is_made_once(bench: Bench, stores: St
         assert (await ledger.again(kept)).begun == 2
 
 
+async def test_write_whose_answer_was_lost_is_made_once_also_if_somebody_wrote_after_it(bench: Bench) -> None:
+    job = await bench.job("probe")
+    one, other = ledger_of(bench, job), ledger_of(bench, job)
+    asked = await one.begin("answer")
+    await one.keep(asked, answer())
+    theirs = await other.again(await other.begin("answer"))
+    # The first does not know yet that its write was made.
+    assert await one.keep(asked, answer()) == theirs
+    # An answer to a later request counts, be it the same.
+    assert (await other.keep(theirs, answer())).calls == (answer(), answer())
+
+
 async def test_answer_that_is_too_long_to_be_kept_fails_the_job_for_good(bench: Bench) -> None:
     job = await bench.job("probe")
     ledger = ledger_of(bench, job)

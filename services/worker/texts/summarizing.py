@@ -13,13 +13,14 @@ from functools import partial
 from typing import TypeVar
 
 from claimcheck.errors import ContextTooLong
-from claimcheck.language import SummarizeOptions
+from claimcheck.language import ResultWarning, SummarizeOptions
 from services.worker.engines.language import LanguageEngine, Question, Reply
-from services.worker.language import budget, combining, prompts, text_windows
-from services.worker.language.fencing import instructed
-from services.worker.language.prompts import Prompt
 from services.worker.ledger import Ledger
 from services.worker.stage import StageRun
+from services.worker.texts import answers, budget, combining, cutting, prompts
+from services.worker.texts.fencing import instructed
+from services.worker.texts.manifest import PAGE_ENDS
+from services.worker.texts.prompts import Prompt
 
 T = TypeVar("T")
 
@@ -59,19 +60,16 @@ class Summarizing:
         """For a text that fits one question. Raises ContextTooLong if none would."""
         return self._asking(WHOLE, self._options.max_words, is_last=True)
 
-    def window(self, parts: int) -> Asking:
-        """For one of so many windows. Raises ContextTooLong if no text would fit."""
-        return self._asking(WINDOW, budget.words_of_part(self._options.max_words, parts), is_last=False)
-
-    def combine(self) -> Asking:
-        """For the summaries of windows. Raises ContextTooLong if none would fit."""
-        return self._asking(COMBINE, self._options.max_words, is_last=True)
+    def window(self, parts: int, *, word_bytes: int = budget.LEAST_BYTES_PER_WORD) -> Asking:
+        """For one of so many windows, of a text with words so long. Raises ContextTooLong if no text would fit."""
+        return self._asking(WINDOW, self._words_of_part(parts, self._combining_room_bytes(), word_bytes), is_last=False)
 
     async def ask(self, asking: Asking, name: str, text: str) -> Reply:
         """The answer about this text. Raises the errors of `LanguageEngine.ask`."""
         question = Question(
             name=name,
-            messages=instructed(asking.instructions, text),
+            # A page's end tells where a text was cut, and a model nothing.
+            messages=instructed(asking.instructions, text.replace(PAGE_ENDS, "\n")),
             model=self._options.model,
             max_output_tokens=asking.output_tokens,
         )
@@ -84,35 +82,54 @@ class Summarizing:
         except ContextTooLong:
             if len(text) < 2 * LEAST_CHARS:
                 raise
-        halves = [half for half in text_windows.halves(text) if half.strip()]
+        halves = [half for half in cutting.halves(text) if half.strip()]
         digests = [await self.digest(asking, f"{name}.{number}", half) for number, half in enumerate(halves)]
         return [reply for replies in digests for reply in replies]
 
-    async def combined(self, texts: Sequence[str]) -> Reply:
-        """One summary of summaries; with less of them in a question while a model refuses it as too long."""
-        asking = self.combine()
-        room_bytes = asking.room_bytes
+    async def combined(self, texts: Sequence[str]) -> tuple[Reply, list[ResultWarning]]:
+        """One summary of summaries, and what is missing from it; with less of them in a question while a model refuses
+        it as too long. Raises ContextTooLong, and the errors of `LanguageEngine.ask`.
+        """
+        room_bytes = self._combining_room_bytes()
         while True:
             try:
-                return await self._combined_within(asking, texts, room_bytes)
+                return await self._combined_within(texts, room_bytes)
             except ContextTooLong:
                 room_bytes //= 2
                 if room_bytes < 2 * LEAST_CHARS:
                     raise
 
-    async def _combined_within(self, asking: Asking, texts: Sequence[str], room_bytes: int) -> Reply:
-        number = 0
-        while True:
-            texts = combining.fitted(texts, room_bytes=room_bytes)
-            groups = combining.grouped(texts, room_bytes=room_bytes)
-            contents = [combining.joined(texts, group) for group in groups]
-            name = f"combine-{room_bytes}-{number}"
-            if len(contents) == 1:
-                return await self.ask(asking, name, contents[0])
-            replies = await in_order(
-                [partial(self.ask, asking, f"{name}-{group}", content) for group, content in enumerate(contents)]
-            )
-            texts, number = [reply.call.text for reply in replies], number + 1
+    async def _combined_within(self, texts: Sequence[str], room_bytes: int) -> tuple[Reply, list[ResultWarning]]:
+        word_bytes = budget.bytes_per_word("\n".join(texts))
+        now, number, warnings = combining.first_round(texts, room_bytes=room_bytes), 0, list[ResultWarning]()
+        while len(now.contents) > 1:
+            words = self._words_of_part(len(now.contents), room_bytes, word_bytes)
+            replies = await self._round(self._between(words), f"combine-{room_bytes}-{number}", now.contents)
+            for reply in replies:
+                warnings += answers.cut_off(reply, what="a summary of several parts")
+            now = combining.next_round([reply.call.text for reply in replies], room_bytes=room_bytes)
+            number, warnings = number + 1, [*warnings, *now.warnings]
+        reply = await self.ask(self._last(), f"combine-{room_bytes}-{number}", now.contents[0])
+        return reply, [*warnings, *answers.cut_off(reply)]
+
+    async def _round(self, asking: Asking, name: str, contents: Sequence[str]) -> list[Reply]:
+        return await in_order(
+            [partial(self.ask, asking, f"{name}-{number}", content) for number, content in enumerate(contents)]
+        )
+
+    def _last(self) -> Asking:
+        return self._asking(COMBINE, self._options.max_words, is_last=True)
+
+    def _between(self, words: int) -> Asking:
+        return self._asking(COMBINE, words, is_last=False)
+
+    def _combining_room_bytes(self) -> int:
+        """The longest text that one summary is made of, whether it is the last one or one between."""
+        longest = self._between(max(self._options.max_words, budget.LEAST_WORDS))
+        return min(longest.room_bytes, self._last().room_bytes)
+
+    def _words_of_part(self, parts: int, room_bytes: int, word_bytes: int) -> int:
+        return budget.words_of_part(self._options.max_words, parts, room_bytes=room_bytes, word_bytes=word_bytes)
 
     def _asking(self, prompt: Prompt, max_words: int, *, is_last: bool) -> Asking:
         language = prompts.language_called(self._options.language, otherwise="the language of the text")

@@ -1,4 +1,4 @@
-"""Texts and chats from clients' bytes. Pure. What it says of them never repeats them."""
+"""Chats from clients' bytes. Pure. What it says of one never repeats it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,6 @@ from pydantic import ValidationError
 
 from claimcheck.errors import TextUnreadable
 from claimcheck.language import CHAT_TYPE, Chat
-
-BYTE_ORDER_MARK = "\ufeff"
-
-
-def decoded(data: bytes) -> str:
-    """The text. Raises TextUnreadable if it is not UTF-8, binary, or blank."""
-    try:
-        text = data.decode().removeprefix(BYTE_ORDER_MARK)
-    except UnicodeDecodeError as cause:
-        raise TextUnreadable(f"the text is not UTF-8: byte {cause.start:,} of {len(data):,} is none of it") from cause
-    if (nul := text.find("\0")) >= 0:
-        raise TextUnreadable(f"the text is none: character {nul:,} is NUL, which only binary files have")
-    if not text.strip():
-        raise TextUnreadable(f"the text is blank: it has {len(text):,} characters and none of them can be read")
-    return text
 
 
 def is_chat(media_type: str) -> bool:

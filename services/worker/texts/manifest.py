@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from claimcheck.job import Stored
 from claimcheck.language import ResultWarning
-from services.worker.language.text_windows import Window
+from services.worker.texts.cutting import Window
 
 PAGE_ENDS = "\f"
 
