@@ -21,7 +21,7 @@ from claimcheck.job import timestamp
 from claimcheck.settings import LogSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-# The SDKs tell each request and reconnect at INFO; what we need of it, our own lines say. openai tells prompts at DEBUG.
+# The SDKs tell each request and reconnect at INFO, which our own lines say as far as we need it; openai even prompts.
 _QUIET = ("azure", "uvicorn", "httpx", "httpcore", "httpx2", "httpcore2", "openai", "faster_whisper", "huggingface_hub")
 _CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")

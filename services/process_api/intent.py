@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from claimcheck import strict_json
 from claimcheck.errors import InvalidOptions
 from claimcheck.tasks import Task, find_task
-from services.process_api import strict_json
 from services.process_api.content import media_type_of
 
 DEFAULT_TASK = "transcribe"

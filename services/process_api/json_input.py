@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from claimcheck import strict_json
 from claimcheck.errors import EmptyUpload, InvalidOptions, MalformedRequest
 from claimcheck.language import CHAT_TYPE, MAX_CHAT_MESSAGES, Chat
 from claimcheck.tasks import find_task
-from services.process_api import strict_json
 from services.process_api.content import PLAIN_TEXT
 from services.process_api.form import MAX_FIELD_BYTES
 from services.process_api.intent import DEFAULT_TASK, Order

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from claimcheck import operator_views, replaying
+from claimcheck import operator_views, replaying, strict_json
 from claimcheck.errors import LetterNotReplayable, MalformedRequest
 from claimcheck.operator_queries import LetterId, read_page_query, read_stuck_query, validated
 from claimcheck.operator_views import StuckJobsView, View, body_of, job_state_view
@@ -21,7 +21,6 @@ from claimcheck.settings import Settings, WebSettings
 from claimcheck.telemetry import traceparent
 from claimcheck.web import response
 from claimcheck.web.access import Access
-from services.process_api import strict_json
 from services.process_api.admission import Admission
 from services.process_api.body import in_time, read_all
 from services.process_api.operator import described

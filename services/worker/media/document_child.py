@@ -24,6 +24,7 @@ RELATIONS_BYTES = 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that DOCX has; others unpack without a bound in memory
 ENCRYPTED = 0x1
+TOKEN_BYTES = 1024 * 1024  # of a tag or comment: before Expat 2.6 a longer one is scanned anew with each chunk
 DEPTH = 512  # of nested elements; a table within a table takes four
 
 RELATIONS = "_rels/.rels"
@@ -264,9 +265,13 @@ def parse(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, elements: Elements) 
     parser.StartElementHandler, parser.EndElementHandler = elements.start, elements.end
     parser.CharacterDataHandler = elements.data
     # `zipfile` gives no byte more than the directory promises, and fails at the end if there were more.
+    fed_bytes = 0
     with archive.open(entry) as unpacked:
         while chunk := unpacked.read(CHUNK_BYTES):
             parser.Parse(chunk, False)
+            fed_bytes += len(chunk)
+            if (token_bytes := fed_bytes - parser.CurrentByteIndex) > TOKEN_BYTES:
+                raise Refused("long-token", token_bytes=token_bytes, limit_bytes=TOKEN_BYTES)
         parser.Parse(b"", True)
 
 

@@ -178,6 +178,9 @@ def _refused(refusal: Refusal, kind: Kind, limits: DocumentSettings, max_chars: 
             unpacked = int(refusal.numbers.get("unpacked_bytes", 0))
             limit = limits.max_unpacked_bytes
             return DocumentTooLarge(f"the DOCX is {unpacked:,} bytes once it is unpacked; the limit is {limit:,}")
+        case "long-token":
+            token, limit = (int(refusal.numbers.get(name, 0)) for name in ("token_bytes", "limit_bytes"))
+            return DocumentTooLarge(f"a tag of the DOCX has at least {token:,} bytes; the limit is {limit:,}")
         case "too-long":
             chars = int(refusal.numbers.get("chars", 0))
             return TextTooLong(f"the text of the {name} has at least {chars:,} characters; the limit is {max_chars:,}")

@@ -225,6 +225,13 @@ async def test_a_zip_bomb_that_declares_little_is_unpacked_no_further(tmp_path: 
         await run(bomb, tmp_path, limits=DocumentSettings(cpu_s=1), max_chars=10**9)
 
 
+@pytest.mark.parametrize("begin", ["<!--", '<x y="'])
+async def test_a_tag_or_comment_of_megabytes_is_refused_at_the_second(begin: str, tmp_path: Path) -> None:
+    bomb = papers.package(papers.document("", before="").replace("<w:body>", f"<w:body>{begin}" + "a" * 20_000_000))
+    with pytest.raises(DocumentTooLarge, match=r"has at least 1,\d+,\d+ bytes; the limit is 1,048,576"):
+        await run(bomb, tmp_path, limits=DocumentSettings(cpu_s=1), max_chars=10**9)
+
+
 async def test_a_billion_laughs_are_refused_at_the_first(tmp_path: Path) -> None:
     with pytest.raises(DocumentUnreadable, match="declares a document type or entities"):
         await run(papers.laughing(), tmp_path, limits=DocumentSettings(cpu_s=1))

@@ -9,6 +9,9 @@ import pytest
 
 from claimcheck.answer_schema import MAX_SCHEMA_BYTES, checked_schema, why_invalid
 
+MOST_S = 0.2
+"""Of CPU, for what takes at most 0.06: it holds the event loop, and the machines of tests are busy."""
+
 INVOICE: dict[str, Any] = {
     "type": "object",
     "required": ["total"],
@@ -20,6 +23,10 @@ INVOICE: dict[str, Any] = {
 def test_schema_is_taken_as_it_is() -> None:
     assert checked_schema(INVOICE) is INVOICE
     assert checked_schema({"type": "object"}) == {"type": "object"}
+    names = {"$id": "urn:invoice", "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    assert why_invalid({"total": 1, "lines": [{"text": "long"}]}, checked_schema({**INVOICE, **names}))
+    odd = {"type": "object", "properties": {"$id": {"type": "string"}, "pattern": {"$ref": "#/$defs/line"}}}
+    assert checked_schema({**INVOICE, **odd})
 
 
 @pytest.mark.parametrize(
@@ -31,10 +38,22 @@ def test_schema_is_taken_as_it_is() -> None:
         ({"type": "object", "$ref": "http://127.0.0.1/a"}, "the schema refers to 'http://127.0.0.1/a'"),
         ({"type": "object", "allOf": [{"$dynamicRef": "file:///etc/passwd"}]}, "refers to 'file:///etc/passwd'"),
         ({"type": "object", "$ref": "other.json"}, "it may only refer to itself"),
+        (
+            {"type": "object", "$ref": "#name", "$defs": {"a": {"$anchor": "name"}}},
+            "it may only refer to itself, as #/",
+        ),
+        ({"type": "object", "$defs": {"a": {"$id": "urn:a"}}}, r"the schema has \$id inside, which is not taken"),
+        ({"type": "object", "items": {"$schema": "urn:a"}}, r"the schema has \$schema inside, which is not taken"),
+        ({"type": "object", "items": {"unevaluatedItems": False}}, "the schema has unevaluatedItems, which is not"),
+        ({"type": "object", "$dynamicRef": "#"}, r"the schema has \$dynamicRef, which is not taken"),
+        ({"type": "object", "anyOf": [{"required": [str(n)]} for n in range(500)]}, "more than 500 subschemas"),
+        ({"type": "object", "properties": {str(n): {"pattern": str(n)} for n in range(21)}}, "21 patterns; the limit"),
+        ({"type": "object", "patternProperties": {str(n): True for n in range(21)}}, "21 patterns; the limit is 20"),
+        ({"type": "object", "items": {"pattern": ".{9999}"}}, "or is too large compiled"),
         ({"type": "object", "properties": {"a": {"type": "text"}}}, "this is no JSON Schema: "),
-        ({"type": "object", "$ref": "#/$defs/nowhere"}, "this is no JSON Schema: "),
-        ({"type": "object", "properties": {"a": {"pattern": "("}}}, "this is no JSON Schema: "),
-        ({"type": "object", "properties": {"a": {"pattern": r"(a)\1"}}}, "this is no JSON Schema: "),
+        ({"type": "object", "$ref": "#/$defs/nowhere"}, "'#/\\$defs/nowhere', where nothing is"),
+        ({"type": "object", "properties": {"a": {"pattern": "("}}}, r"pattern '\(' is none, looks around"),
+        ({"type": "object", "properties": {"a": {"pattern": r"(a)\1"}}}, "is none, looks around or back"),
     ],
 )
 def test_what_is_no_schema_of_ours_is_refused_with_the_reason(schema: dict[str, Any], said: str) -> None:
@@ -60,13 +79,13 @@ def test_what_an_answer_breaks_is_said_without_its_own_words(answer: Any, said: 
     assert "SECRET" not in why
 
 
+def test_member_that_the_schema_does_not_name_is_not_named_either() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "string"}}
+    assert why_invalid({"SECRET": 1}, schema) == "* breaks additionalProperties/type"
+
+
 def test_pattern_that_would_backtrack_for_ever_does_not() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
-    started = time.perf_counter()
-    assert why_invalid({"a": "a" * 50_000 + "!"}, schema)
-    assert time.perf_counter() - started < 2
-
-
-def test_schema_that_refers_to_itself_for_ever_is_harmless() -> None:
-    checked_schema({"type": "object", "properties": {"a": {"$ref": "#"}}})
-    assert why_invalid({"a": {"a": {"a": 1}}}, {"type": "object", "properties": {"a": {"$ref": "#"}}})
+    started = time.thread_time()
+    assert why_invalid({"a": "a" * 50_000 + "!"}, schema) == "a breaks properties/a/pattern"
+    assert time.thread_time() - started < MOST_S

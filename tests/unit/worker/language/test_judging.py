@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from claimcheck.errors import AnswerInvalid, ContentRefused
 from claimcheck.language import Call
-from services.worker.engines.language.judging import FILTERED, REFUSAL, Ask, Done, judge, messages_for, read
+from services.worker.engines.language.judging import (
+    FILTERED,
+    REFUSAL,
+    UNKEPT,
+    Ask,
+    Done,
+    judge,
+    messages_for,
+    read,
+)
 from services.worker.engines.language.question import Question
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
@@ -80,8 +90,10 @@ def test_json_is_found_bare_and_in_a_fence(text: str) -> None:
     [
         ("", "the answer is no JSON"),
         ("Sure! Here it is: {}", "the answer is no JSON"),
-        ('{"n": NaN}', "the answer is no JSON"),
-        ("[" * 100_000, "the answer is no JSON"),
+        ("```json\n{}", "the answer is no JSON"),
+        ("```{}```", "the answer is no JSON"),
+        ("``````", "the answer is no JSON"),
+        ("```", "the answer is no JSON"),
         ("null", "the answer breaks type"),
         ("{}", "the answer breaks required"),
         (BAD, "n breaks properties/n/type"),
@@ -89,6 +101,36 @@ def test_json_is_found_bare_and_in_a_fence(text: str) -> None:
 )
 def test_why_says_where_and_not_what(text: str, why: str) -> None:
     assert read(text, SCHEMA)[1] == why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"n": NaN}',
+        '{"n": 1e999}',
+        '{"n": 9007199254740992}',
+        '{"n": 1, "n": 2}',
+        r'{"n": "SECRET\ud800"}',
+        r'{"\udc00": "SECRET"}',
+        '{"n": ' + "[" * 300 + "]" * 300 + "}",
+        "[" * 100_000,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_json_that_could_not_be_kept_is_repaired(text: str) -> None:
+    assert read(text, {"type": "object"}) == (None, UNKEPT)
+    assert judge(STRICT, [call(text)], ("a", "b")) == Ask(("a", "b"), prefer="a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```" + "\n" * 130_000 + "x", "```json\n{}" + " " * 130_000 + "x", "```" + "a" * 130_000, "`" * 130_000],
+    ids=["line feeds", "spaces", "letters", "fences"],
+)
+def test_fence_without_an_end_takes_no_time(text: str) -> None:
+    started = time.thread_time()
+    assert read(text, SCHEMA) == (None, "the answer is no JSON")
+    assert time.thread_time() - started < 0.1
 
 
 def test_question_without_a_schema_goes_as_it_is() -> None:

@@ -1,4 +1,7 @@
-"""JSON as RFC 8259 has it, from strangers: names once, finite numbers, whole characters, bounded depth. Pure."""
+"""JSON as RFC 8259 has it, from clients and from models: names once, finite numbers, whole characters, bounded depth.
+
+Pure. What passes can be stored, and is read back as it was.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,30 @@ MAX_DEPTH = 32  # Options of any task are far flatter.
 MAX_INTEGER = 2**53 - 1  # RFC 8259, 6: beyond it readers disagree, and Cosmos DB stores another number or refuses it.
 
 
-def parse(text: str) -> Any:
+def parse(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
     """The value. Raises ValueError that says what is wrong; how long `text` may be is the caller's."""
     try:
         value = json.loads(
             text, parse_int=_exact, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_names_once
         )
     except RecursionError as cause:
-        raise _too_deep() from cause
-    _check_depth(value)
+        raise _too_deep(max_depth) from cause
+    if depth_of(value, at_most=max_depth + 1) > max_depth:
+        raise _too_deep(max_depth)
     # "\ud800" is JSON, but half a character: it cannot be stored.
     json.dumps(value, ensure_ascii=False).encode()
     return value
+
+
+def depth_of(value: Any, *, at_most: int) -> int:
+    """How many containers are within each other, or `at_most`. Level by level: it must not depend on the stack."""
+    level = [value]
+    for depth in range(at_most):
+        level = [container for container in level if isinstance(container, (dict, list))]
+        if not level:
+            return depth
+        level = [child for container in level for child in _children(container)]
+    return at_most
 
 
 def _finite(text: str) -> float:
@@ -50,20 +65,9 @@ def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: Any) -> None:
-    """Level by level: the check itself must not depend on the stack."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [container for container in level if isinstance(container, (dict, list))]
-        if not level:
-            return
-        level = [child for container in level for child in _children(container)]
-    raise _too_deep()
-
-
 def _children(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return container.values() if isinstance(container, dict) else container
 
 
-def _too_deep() -> ValueError:
-    return ValueError(f"it is nested too deeply; the limit is {MAX_DEPTH} levels")
+def _too_deep(max_depth: int) -> ValueError:
+    return ValueError(f"it is nested too deeply; the limit is {max_depth} levels")

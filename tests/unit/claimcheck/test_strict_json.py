@@ -1,4 +1,4 @@
-"""services/process_api/strict_json.py: what Python's own reader lets pass."""
+"""claimcheck/strict_json.py: what Python's own reader lets pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.process_api.strict_json import MAX_DEPTH, MAX_INTEGER, parse
+from claimcheck.strict_json import MAX_DEPTH, MAX_INTEGER, parse
 
 VALUES = st.recursive(
     st.none()
