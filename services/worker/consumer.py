@@ -1,8 +1,9 @@
 """Take deliveries from one queue and run them. Each slot has its own connection: receive one, run it, settle it.
 
 Nothing is taken before every dependency has answered once, nor while one of them does not: a job would spend an attempt
-on what its queue keeps for it at no cost. Nor is anything taken while every endpoint of the queue's models rests: it
-would be put back at once.
+on what its queue keeps for it at no cost. Nor is anything taken while every endpoint of the queue's models rests: most
+of it would be put back at once. That holds up whatever stage is in the queue, also one that asks no model, or that none
+of the endpoints could answer: only the record would tell, and it is read once a message is leased.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Consumer:
         clock: ClockWatch,
         ready_in_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`ready_in_s`: seconds until the queue's models may be asked; 0 if they may."""
+        """`ready_in_s`: seconds until the slot that asks may take a job, for the queue's models' sake; 0: now."""
         self._kind, self._queues, self._runner, self._clock = kind, queues, runner, clock
         self._slots, self._drain, self._health = slots, drain, health
         self._ready_in_s = ready_in_s

@@ -86,7 +86,6 @@ def _until_share(pair: Pair, wanted: Callable[[float], bool], what: str, *, of: 
         ({"action": "filter-prompt"}, "content-refused"),
         ({"action": "filter-answer"}, "content-refused"),
         ({"action": "too-long"}, "context-too-long"),
-        ({"action": "fail", "status": 400, "code": "invalid_value"}, "model-request-refused"),
     ],
 )
 def test_what_no_endpoint_would_answer_fails_once_and_nobody_else_is_asked(
@@ -99,6 +98,16 @@ def test_what_no_endpoint_would_answer_fails_once_and_nobody_else_is_asked(
 
     assert (job["status"], job["error"]["type"]) == ("failed", f"urn:claimcheck:problem:{slug}")
     assert sum(endpoint.counts()["asked"] for endpoint in pair.endpoints) == 1
+
+
+def test_what_every_endpoint_refuses_fails_once_each_was_asked(pair: Pair) -> None:
+    for endpoint in pair.endpoints:
+        endpoint.script(action="fail", status=400, code="invalid_value")
+
+    job = pair.client.until_ended(pair.submit())
+
+    assert (job["status"], job["error"]["type"]) == ("failed", "urn:claimcheck:problem:model-request-refused")
+    assert [endpoint.counts()["asked"] for endpoint in pair.endpoints] == [1, 1]
 
 
 def test_an_endpoint_that_breaks_the_schema_repairs_once_then_the_other_is_asked_and_all_is_paid_for(

@@ -139,6 +139,13 @@ async def test_write_whose_answer_was_lost_is_made_once(bench: Bench, stores: St
         assert (await ledger.again(kept)).begun == 2
 
 
+async def test_what_is_found_is_not_counted(bench: Bench) -> None:
+    ledger = ledger_of(bench, await bench.job("probe"))
+    assert await ledger.find("answer") is None
+    begun = await ledger.begin("answer")
+    assert await ledger.find("answer") == begun
+
+
 async def test_write_whose_answer_was_lost_is_made_once_also_if_somebody_wrote_after_it(bench: Bench) -> None:
     job = await bench.job("probe")
     one, other = ledger_of(bench, job), ledger_of(bench, job)

@@ -2,5 +2,6 @@
 
 from services.worker.engines.language.engine import LanguageEngine
 from services.worker.engines.language.question import Question, Reply
+from services.worker.engines.language.states import EndpointState, State
 
-__all__ = ["LanguageEngine", "Question", "Reply"]
+__all__ = ["EndpointState", "LanguageEngine", "Question", "Reply", "State"]

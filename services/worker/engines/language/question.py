@@ -41,3 +41,23 @@ class Reply:
     """The answer as JSON, if a schema was given."""
     asked: Asked
     """Everything that was asked for it, for the usage."""
+
+
+def shown(messages: Sequence[Message]) -> list[Message]:
+    """The messages as a log may hold them: of an image its media type and its size, since its data has megabytes."""
+    return [{**message, "content": _content_shown(message.get("content"))} for message in messages]
+
+
+def _content_shown(content: object) -> object:
+    if not isinstance(content, list):
+        return content
+    return [_part_shown(part) if isinstance(part, Mapping) else part for part in content]
+
+
+def _part_shown(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    image = part.get("image_url")
+    if not (isinstance(image, Mapping) and str(image.get("url")).startswith("data:")):
+        return part
+    kind, _, data = str(image["url"])[len("data:") :].partition(",")
+    size_bytes = len(data) * 3 // 4 - data[-2:].count("=")
+    return {**part, "image_url": {**image, "url": f"{kind.removesuffix(';base64')}, {size_bytes:,} bytes"}}

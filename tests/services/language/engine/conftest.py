@@ -58,7 +58,11 @@ class Lab:
         """An engine with these endpoints, or with `a` and then `b`, which has the higher priority number."""
         chosen = endpoints or (self.endpoint("a"), self.endpoint("b", priority=1))
         quick = {"call_s": 5.0, "rest_first_s": 0.2, "rest_max_s": 0.4, "failures_to_open": 2}
-        engine = LanguageEngine(LanguageSettings.model_validate({"endpoints": chosen, **quick, **fields}))
+        return self.engine_of(LanguageSettings.model_validate({"endpoints": chosen, **quick, **fields}))
+
+    def engine_of(self, settings: LanguageSettings) -> LanguageEngine:
+        """An engine with these settings."""
+        engine = LanguageEngine(settings)
         self._engines.append(engine)
         return engine
 

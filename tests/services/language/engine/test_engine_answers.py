@@ -8,7 +8,9 @@ import logging
 
 import pytest
 
-from claimcheck.errors import AnswerInvalid, ModelNotOffered, NoEndpoint
+from claimcheck.errors import AnswerInvalid, EndpointsCooling, ModelNotOffered, NoEndpoint
+from claimcheck.job import Job
+from services.worker.engines.language import LanguageEngine
 from tests.services.language.engine.conftest import KEYS, MODEL, SCHEMA, VERSION, Lab, new, question, state_of
 from tests.stack.waiting import eventually
 
@@ -121,6 +123,17 @@ async def test_answers_that_all_stay_broken_fail_the_job_and_are_all_kept(lab: L
     assert (asked.begun, len(asked.calls)) == (4, 4)
 
 
+async def test_answer_that_is_too_long_to_be_kept_may_be_paid_for_and_counts_as_lost(lab: Lab) -> None:
+    message = {"role": "assistant", "content": "x" * 1_100_000}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    lab.service.script(action="body", body=json.dumps({"id": "1", "model": MODEL, "choices": [choice]}))
+    job = new()
+    with pytest.raises(AnswerInvalid, match="cannot be kept"):
+        await lab.engine().ask(question(), lab.ledger(job))
+    asked = await lab.stored(job)
+    assert (asked.calls, asked.lost) == ((), 1)
+
+
 async def test_kept_answer_is_used_again_and_nobody_is_asked(lab: Lab) -> None:
     job = new()
     first = await lab.engine().ask(question(), lab.ledger(job))
@@ -154,6 +167,58 @@ async def test_request_that_is_cancelled_frees_its_slot_and_is_no_failure(lab: L
     state = state_of(engine)
     assert (state.in_flight, dict(state.requests), state.last_error) == (0, {"cancelled": 1, "answered": 1}, None)
     assert (await lab.stored(job)).lost == 1
+
+
+async def test_question_that_is_cancelled_while_it_waits_for_a_slot_has_lost_nothing(lab: Lab) -> None:
+    lab.service.script(action="hang")
+    engine, job = lab.engine(lab.endpoint(concurrency=1)), new()
+    hanging = asyncio.ensure_future(engine.ask(question(), lab.ledger()))
+    await eventually(lambda: asked_at_least(lab, 1), "the slot is taken")
+    waiting = asyncio.ensure_future(engine.ask(question(), lab.ledger(job)))
+    await eventually(lambda: begun(lab, job, 1), "the other waits for it")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ((await lab.stored(job)).begun, lab.service.counts()["asked"]) == (0, 1)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_question_that_is_cancelled_after_a_clean_failure_has_lost_nothing(lab: Lab) -> None:
+    lab.service.script({"action": "fail", "status": 503, "match": {"text": "late"}}, {"action": "hang"})
+    engine, job = lab.engine(lab.endpoint("a"), lab.endpoint("b", priority=1, concurrency=1)), new()
+    hanging = asyncio.ensure_future(engine.ask(question(model="b"), lab.ledger()))
+    await eventually(lambda: asked_at_least(lab, 1), "the slot is taken")
+    waiting = asyncio.ensure_future(engine.ask(question("late"), lab.ledger(job)))
+    await eventually(lambda: asked_at_least(lab, 2), "the first has failed")
+    await eventually(lambda: is_free(engine), "the other waits for the second")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (await lab.stored(job)).begun == 0
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def begun(lab: Lab, job: Job, count: int) -> bool:
+    items = await lab.records.asked.of_job(job)
+    return [item.begun for item in items] == [count]
+
+
+async def is_free(engine: LanguageEngine) -> bool:
+    return state_of(engine).in_flight == 0
+
+
+async def test_job_that_nobody_can_be_asked_for_leaves_nothing_and_one_with_an_answer_has_it(lab: Lab) -> None:
+    engine, answered, fresh = lab.engine(lab.endpoint()), new(), new()
+    first = await engine.ask(question(), lab.ledger(answered))
+    lab.service.script(action="fail", status=429, retry_after_s=30)
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger())
+    with pytest.raises(EndpointsCooling, match="no endpoint that could answer is ready"):
+        await engine.ask(question(), lab.ledger(fresh))
+    assert await lab.records.asked.of_job(fresh) == []
+    assert await engine.ask(question(), lab.ledger(answered)) == first
 
 
 async def asked_at_least(lab: Lab, count: int) -> bool:

@@ -15,12 +15,11 @@ from claimcheck.errors import (
     ContentRefused,
     ContextTooLong,
     EndpointsCooling,
-    EndpointsFailed,
     ModelFailed,
     ModelRequestRefused,
 )
 from services.worker.engines.language import LanguageEngine, State
-from services.worker.engines.language.blame import MOST_LOST
+from services.worker.engines.language.blame import MOST_BUSY, MOST_LOST
 from tests.services.language.engine.conftest import Lab, events, new, question, state_of
 from tests.stack.endpoints import RunEndpoint
 from tests.stack.ports import free_port
@@ -132,39 +131,12 @@ async def test_endpoint_that_fails_its_try_rests_longer(lab: Lab) -> None:
         assert 0.4 * longest_s < rest_s <= longest_s, rests
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-async def test_endpoint_that_denies_us_has_failed_until_the_worker_starts_again(
-    lab: Lab, status: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    lab.service.script(action="fail", status=status, times=1)
-    engine = lab.engine(lab.endpoint())
-    for _ in range(2):
-        with pytest.raises(EndpointsFailed):
-            await engine.ask(question(), lab.ledger())
-    assert lab.asked_by_key() == {"a": 1}
-    state = state_of(engine)
-    assert (state.state, state.ready_in_s, state.last_error) == (State.FAILED, None, str(status))
-    assert engine.ready_in_s() == 0, "nothing heals by itself, so nobody waits for it"
-    (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
-    assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
-
-
-async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab) -> None:
-    # Without an identity on this machine no token can be had, which heals as a missing role does.
-    engine = lab.engine(lab.endpoint(kind="azure", key=None))
-    with pytest.raises(EndpointsCooling):
-        await engine.ask(question(), lab.ledger())
-    assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, "no-token")
-
-
 @pytest.mark.parametrize(
     ("rule", "kind", "says"),
     [
         ({"action": "filter-prompt"}, ContentRefused, "the content filter of a refused the request"),
         ({"action": "filter-answer"}, ContentRefused, "the content filter of a refused the model's answer"),
-        ({"action": "too-long"}, ContextTooLong, "longer than the context of a"),
-        ({"action": "fail", "status": 400, "message": "no such thing"}, ModelRequestRefused, "a answered 400"),
-        ({"action": "fail", "status": 422}, ModelRequestRefused, "a answered 422"),
+        ({"action": "too-long"}, ContextTooLong, "longer than the context of a, which is 128,000 tokens"),
     ],
 )
 @pytest.mark.parametrize("protocol", ["openai", "azure"])
@@ -178,6 +150,64 @@ async def test_what_is_permanent_is_asked_once_and_says_so(
     assert lab.asked_by_key() == {"a": 1}
     assert state_of(engine).state == State.READY
     assert (await lab.stored(job)).lost == 0
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_request_that_every_endpoint_refuses_fails_with_the_firsts_words(lab: Lab, status: int) -> None:
+    lab.service.script(
+        {"action": "fail", "status": status, "message": "not this", **ONLY_A},
+        {"action": "fail", "status": 400, "message": "not that"},
+    )
+    engine, job = lab.engine(), new()
+    with pytest.raises(ModelRequestRefused, match=f"a answered {status}") as raised:
+        await engine.ask(question(), lab.ledger(job))
+    assert raised.value.extra == {"service_says": "not this"}
+    assert lab.asked_by_key() == {"a": 1, "b": 1}
+    assert (await lab.stored(job)).lost == 0
+
+
+async def test_option_that_one_endpoint_refuses_is_asked_of_the_next(lab: Lab) -> None:
+    lab.service.script(action="fail", status=400, message="no temperature", **ONLY_A)
+    reply = await lab.engine().ask(question(temperature=0.5), lab.ledger())
+    assert (reply.call.endpoint, reply.asked.begun) == ("b", 1)
+
+
+async def test_what_is_too_long_for_one_is_asked_of_a_larger_context_alone(lab: Lab) -> None:
+    lab.service.script(action="too-long", **ONLY_A)
+    small = lab.endpoint("a", context_tokens=8192)
+    other = lab.endpoint("small", key="b", priority=1, context_tokens=8192)
+    large = lab.endpoint("large", key="b", priority=2)
+    reply = await lab.engine(small, other, large).ask(question(), lab.ledger())
+    assert (reply.call.endpoint, reply.asked.begun) == ("large", 1)
+    assert lab.asked_by_key() == {"a": 1, "b": 1}
+
+
+async def test_what_is_too_long_waits_while_a_larger_context_only_rests(lab: Lab) -> None:
+    lab.service.script(
+        {"action": "too-long", **ONLY_A},
+        {"action": "fail", "status": 429, "retry_after_s": 0.3, "retry_after_as": "ms", "times": 1},
+    )
+    engine, job = lab.engine(lab.endpoint("a", context_tokens=8192), lab.endpoint("b", priority=1)), new()
+    with pytest.raises(EndpointsCooling) as raised:
+        await engine.ask(question(), lab.ledger(job))
+    assert raised.value.delay_s >= 0.2
+    await eventually(lambda: is_well(engine, "b"), "the larger one is ready")
+    reply = await engine.ask(question(), lab.ledger(job))
+    assert (reply.call.endpoint, reply.asked.lost) == ("b", 0)
+
+
+async def is_well(engine: LanguageEngine, name: str) -> bool:
+    return state_of(engine, name).ready_in_s == 0
+
+
+async def test_request_larger_than_the_quota_of_a_minute_cools_nobody_and_fails_for_good(lab: Lab) -> None:
+    says = "Request too large for gpt-4o on tokens per min (TPM): Limit 10000, Requested 20000."
+    lab.service.script(action="fail", status=429, message=says, code="rate_limit_exceeded")
+    engine = lab.engine()
+    with pytest.raises(ContextTooLong, match="more tokens than b takes in a minute"):
+        await engine.ask(question(), lab.ledger())
+    assert lab.asked_by_key() == {"a": 1, "b": 1}
+    assert [state.state for state in engine.states()] == [State.READY, State.READY]
 
 
 async def test_filtered_answer_is_kept_since_it_is_paid_for(lab: Lab) -> None:
@@ -210,6 +240,28 @@ async def test_question_that_one_endpoint_fails_at_between_answers_is_to_blame(l
     await engine.ask(question("food"), lab.ledger())
     with pytest.raises(ModelFailed, match=r"failed at this job, and not for the first time: a \(500\)"):
         await engine.ask(question("poison"), lab.ledger(job))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_question_that_makes_its_endpoint_busy_each_time_is_to_blame_in_the_end(lab: Lab, status: int) -> None:
+    lab.service.script(action="fail", status=status, retry_after_s=0.001, retry_after_as="ms", match={"text": "poison"})
+    engine, job = lab.engine(lab.endpoint(), rest_first_s=0.002), new()
+    for _ in range(MOST_BUSY - 1):
+        with pytest.raises(EndpointsCooling):
+            await engine.ask(question("poison"), lab.ledger(job))
+        await eventually(lambda: is_ready(engine), "the endpoint has cooled")
+        await engine.ask(question("food"), lab.ledger())
+    with pytest.raises(ModelFailed, match=rf"a \({status}\)"):
+        await engine.ask(question("poison"), lab.ledger(job))
+    assert lab.service.counts()["statuses"][str(status)] == MOST_BUSY
+    assert (await lab.stored(job)).lost == 0
+
+
+async def test_text_that_cannot_be_sent_is_no_fault_of_an_endpoint(lab: Lab) -> None:
+    engine = lab.engine()
+    with pytest.raises(ModelRequestRefused, match="characters that cannot be sent"):
+        await engine.ask(question("half of a pair: \ud800"), lab.ledger())
+    assert [state.state for state in engine.states()] == [State.READY, State.READY]
 
 
 async def test_question_that_may_be_paid_for_again_and_again_costs_attempts(lab: Lab) -> None:

@@ -11,6 +11,7 @@ import pytest
 from claimcheck.errors import EndpointsCooling
 from services.worker.engines.language import LanguageEngine
 from tests.services.language.engine.conftest import Lab, question
+from tests.stack.waiting import eventually
 
 REQUESTS = 100
 
@@ -48,7 +49,24 @@ async def test_question_that_finds_no_slot_in_time_is_put_back(lab: Lab) -> None
     engine = lab.engine(lab.endpoint(concurrency=1), call_s=0.3)
     ended = await asyncio.gather(*(engine.ask(question(), lab.ledger()) for _ in range(4)), return_exceptions=True)
     assert [type(error) for error in ended] == [EndpointsCooling] * 4
+    assert any("as many requests as it may have" in str(error) for error in ended)
     assert lab.service.counts()["asked"] < 4
+
+
+async def test_who_waits_and_is_cancelled_takes_no_slot_along(lab: Lab) -> None:
+    lab.service.script(action="answer", delay_s=0.2)
+    engine = lab.engine(lab.endpoint(concurrency=1))
+    asking = [asyncio.ensure_future(engine.ask(question(), lab.ledger())) for _ in range(6)]
+    await eventually(lambda: is_asked(lab), "the first is asked")
+    for cancelled in asking[1::2]:
+        cancelled.cancel()
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    assert [isinstance(each, asyncio.CancelledError) for each in ended] == [False, True] * 3
+    assert (await engine.ask(question(), lab.ledger())).call.text
+
+
+async def is_asked(lab: Lab) -> bool:
+    return bool(lab.service.counts()["asked"])
 
 
 async def test_share_of_a_failing_endpoint_goes_to_the_other_and_comes_back(lab: Lab) -> None:

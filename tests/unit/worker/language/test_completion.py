@@ -65,10 +65,23 @@ def test_what_a_service_leaves_out_has_a_meaning(given: Any, changed: dict[str, 
         json.dumps(body())[:-20].encode(),
         json.dumps(body(message={"content": [{"type": "text"}]})).encode(),
         json.dumps(body(usage={"prompt_tokens": -1})).encode(),
-        b'{"choices": [{"message": {"content": "\\ud800"}}]}',
+        b'{"choices": [{"massage": {"content": "\\ud800"}}]}',
+        b"[" * 100_000,
         json.dumps(body()).encode("utf-16"),
     ],
     ids=str,
 )
 def test_what_is_no_answer_is_lost(raw: bytes) -> None:
     assert answered(raw, default_model="m") == UNREADABLE
+
+
+def test_half_a_character_is_replaced_and_the_answer_kept() -> None:
+    outcome = read(body(message={"content": "Hello \ud83d"}, model="m\udc00", usage={"completion_tokens": 2}))
+    assert outcome == Answered(text="Hello ?", model="m?", finish_reason="stop", input_tokens=0, output_tokens=2)
+
+
+def test_whole_characters_are_kept_however_they_are_written() -> None:
+    given = body(message={"content": "Hello \N{GRINNING FACE}"})
+    assert b"ud83d" in json.dumps(given).encode()
+    assert read(given) == answered(json.dumps(given, ensure_ascii=False).encode(), default_model="m")
+    assert "\N{GRINNING FACE}" in str(read(given))

@@ -33,6 +33,8 @@ AZURE_FILTER = {
         },
     },
 }
+OPENAI_SAYS = "Request too large for gpt-4o on tokens per min (TPM): Limit 10000, Requested 20000."
+GROQ_SAYS = "Request too large for model `llama` on tokens per minute (TPM): Limit 6000, Requested 8000"
 ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, output_tokens=1)
 
 
@@ -50,7 +52,15 @@ ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, 
             {"message": "it exceeds the available context size"},
             TooLong(said="it exceeds the available context size"),
         ),
-        (413, "no JSON", TooLong()),
+        (413, "no JSON", TooLong(limit="size")),
+        (413, {"message": "the context length is 8"}, TooLong(said="the context length is 8")),
+        (413, {"message": GROQ_SAYS, "code": "rate_limit_exceeded"}, TooLong(limit="rate", said=GROQ_SAYS)),
+        (429, {"message": OPENAI_SAYS, "type": "tokens"}, TooLong(limit="rate", said=OPENAI_SAYS)),
+        (
+            429,
+            {"message": "Rate limit reached: Limit 10000, Used 9000, Requested 2000", "type": "tokens"},
+            Busy(status=429, retry_after_s=None),
+        ),
         (400, {"message": "bad schema"}, Refused(status=400, said="bad schema")),
         (400, {"message": "x" * 1000}, Refused(status=400, said="x" * MAX_SAID_CHARS)),
         (400, None, Refused(status=400)),
@@ -82,6 +92,7 @@ def test_service_that_says_when_it_is_back_is_busy(status: int) -> None:
         (Failing(why="timeout", lost=True), "timeout"),
         (Busy(status=429, retry_after_s=1.0), "429"),
         (Denied(status=401), "401"),
+        (Denied(status=0), "unsendable"),
         (Refused(status=400, said="the client's own words"), "400"),
         (Filtered(categories=("hate",)), "filtered"),
         (TooLong(said="the client's own words"), "too-long"),

@@ -115,13 +115,6 @@ def test_endpoint_that_returns_is_not_flooded_to_catch_up() -> None:
     assert shares["a"] in (5, 6)
 
 
-def test_pinned_questions_take_nothing_from_the_others_share() -> None:
-    asked = Asked(endpoint("a"), endpoint("b"))
-    for _ in range(100):
-        asked.ask("b")
-    assert Counter(asked.ask() for _ in range(10))["a"] in (5, 6)
-
-
 def test_preferred_endpoint_comes_first_while_it_is_ready_and_free() -> None:
     asked = Asked(endpoint("a"), endpoint("b", concurrency=1))
     turn = asked.take(prefer="b")
@@ -190,6 +183,42 @@ def test_nobody_is_waited_for_once_all_have_failed() -> None:
     assert asked.choose("a") == NotReady(None)
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "passed_s", "rest"),
+    [
+        ({}, 0.0, False),
+        ({"a": BUSY, "b": BUSY}, 0.0, True),
+        ({"a": DENIED, "b": DENIED}, 0.0, True),
+        ({"a": BUSY, "b": DENIED}, 0.0, True),
+        ({"a": FAILING, "b": FAILING}, 0.0, True),
+        ({"a": FAILING, "b": FAILING}, 10.0, False),
+    ],
+)
+def test_all_rest_if_nobody_can_be_asked(outcomes: dict[str, Outcome], passed_s: float, rest: bool) -> None:
+    asked = Asked(endpoint("a"), endpoint("b"))
+    for name, outcome in outcomes.items():
+        asked.ask(name, outcome=outcome)
+    asked.now = passed_s
+    assert asked.pool.all_rest(asked.names, now=asked.now) == rest
+
+
+def test_all_do_not_rest_while_one_is_tried() -> None:
+    asked = Asked(endpoint("a"))
+    asked.ask(outcome=FAILING)
+    asked.now = 10.0
+    asked.take()
+    assert not asked.pool.all_rest(["a"], now=10.0)
+
+
+def test_failed_endpoints_are_known_with_what_they_answered() -> None:
+    asked = Asked(endpoint("a", concurrency=2), endpoint("b"))
+    late = asked.take("a")
+    asked.ask("a", outcome=DENIED)
+    asked.end(late, FAILING)
+    asked.ask("b", outcome=BUSY)
+    assert asked.pool.failed(["a", "b"]) == {"a": "401"}
+
+
 def test_nothing_left_to_ask_is_not_ready() -> None:
     assert Pool([], RESTING).choose([], now=0.0) == NotReady(None)
 
@@ -238,12 +267,13 @@ def test_what_is_shown_counts_requests_tokens_and_the_last_error() -> None:
     assert (shown.input_tokens, shown.output_tokens, shown.last_error) == (6, 8, "429")
 
 
-def test_answer_since_a_moment_is_known() -> None:
+def test_last_answer_is_known() -> None:
     asked = Asked(endpoint("a"))
-    assert not asked.pool.answered_since("a", 0.0)
+    assert asked.pool.answered_at("a") is None
     asked.now = 3.0
     asked.ask()
-    assert [asked.pool.answered_since("a", moment) for moment in (2.9, 3.0)] == [True, False]
+    asked.ask(outcome=FAILING)
+    assert asked.pool.answered_at("a") == 3.0
 
 
 OUTCOMES = st.sampled_from([ANSWERED, BUSY, FAILING, DENIED, None])

@@ -1,0 +1,102 @@
+"""Say how a question fails that no endpoint answers, or none answers now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from claimcheck.errors import (
+    ClaimcheckError,
+    ContentRefused,
+    ContextTooLong,
+    EndpointsCooling,
+    EndpointsFailed,
+    ModelFailed,
+    ModelRequestRefused,
+    PermanentFailure,
+)
+from claimcheck.settings import Endpoint
+from services.worker.engines.language.outcomes import Filtered, Outcome, Refused, TooLong
+
+FAILED_RETRY_S = 300.0
+"""Between attempts while every endpoint refuses us: a person has to set a key, and a worker starts again with it."""
+
+
+def filtered(outcome: Filtered, endpoint: Endpoint) -> ContentRefused:
+    """The failure of a job whose content a filter refuses. Nobody looks for an endpoint with a laxer one."""
+    why = f": {', '.join(outcome.categories)}" if outcome.categories else ""
+    return ContentRefused(f"the content filter of {endpoint.name} refused the request{why}")
+
+
+def refusal(outcome: Outcome, endpoint: Endpoint) -> PermanentFailure | None:
+    """The failure of a job whose request this endpoint refuses for what it is, and no other takes; None if it does not.
+
+    A service's own words may repeat the request, so they go to the client and not into the detail, which is logged.
+    """
+    name = endpoint.name
+    match outcome:
+        case TooLong(limit="rate", said=said):
+            return ContextTooLong(f"the request has more tokens than {name} takes in a minute", **_said(said))
+        case TooLong(limit="size", said=said):
+            return ContextTooLong(f"the request has more bytes than {name} takes", **_said(said))
+        case TooLong(said=said):
+            tokens = f"{endpoint.context_tokens:,} tokens"
+            return ContextTooLong(f"the request is longer than the context of {name}, which is {tokens}", **_said(said))
+        case Refused(status=0):
+            return ModelRequestRefused("the request holds characters that cannot be sent, such as half of a pair")
+        case Refused(status=status, said=said):
+            return ModelRequestRefused(f"{name} answered {status} to the request", **_said(said))
+        case _:
+            return None
+
+
+def not_for(outcome: Outcome, endpoint: Endpoint, others: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The endpoints that need not be asked after this outcome: this one, and those with no larger a context."""
+    if not (isinstance(outcome, TooLong) and outcome.limit == "context"):
+        return (endpoint.name,)
+    return (endpoint.name, *(other.name for other in others if other.context_tokens <= endpoint.context_tokens))
+
+
+def of_refusals(refusals: Sequence[PermanentFailure]) -> PermanentFailure:
+    """The failure of a job that every endpoint refuses: the first's words, or those of the largest context."""
+    first = refusals[0]
+    too_long = [each for each in refusals if isinstance(each, ContextTooLong)]
+    return too_long[-1] if first in too_long else first
+
+
+def none_ready(
+    *,
+    refusals: Sequence[PermanentFailure],
+    failed: Mapping[str, str],
+    failing: Mapping[str, str],
+    untried_in_s: float | None,
+    blamed: bool,
+    ready_in_s: float | None,
+    least_s: float,
+) -> ClaimcheckError:
+    """Why nobody can be asked now.
+
+    `refusals`: of endpoints that refused this question; of the others, `failed`: those that have failed for good, and
+    `failing`: those that failed at it in this delivery, each with what they said; `blamed`: it is known to be the
+    question's fault; `ready_in_s`: until the first that has not refused may be asked, None if none is left;
+    `untried_in_s`: the same of those that have not failed at it either, 0 if one only has no slot free; `least_s`: no
+    job comes back earlier.
+    """
+    if ready_in_s is None and refusals:
+        return of_refusals(refusals)
+    if ready_in_s is None:
+        detail = f"every endpoint that could answer refuses this installation: {_named(failed)}"
+        return EndpointsFailed(detail, retry_after_s=FAILED_RETRY_S)
+    if blamed and untried_in_s is None:
+        detail = f"every endpoint that could answer failed at this job, and not for the first time: {_named(failing)}"
+        return ModelFailed(detail)
+    if untried_in_s == 0:
+        return EndpointsCooling("every endpoint that is ready has as many requests as it may have", delay_s=least_s)
+    return EndpointsCooling("no endpoint that could answer is ready", delay_s=max(ready_in_s, least_s))
+
+
+def _named(endpoints: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({why})" for name, why in endpoints.items())
+
+
+def _said(said: str) -> dict[str, str]:
+    return {"service_says": said} if said else {}

@@ -1,0 +1,44 @@
+"""How an endpoint stands, as it is shown to people and counted by metrics. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Whether an endpoint may be asked.
+
+    ready ──429──▶ cooling ──its time is over──▶ ready
+    ready ──failures in a row──▶ resting ──its time is over: one request tries it──▶ ready, or resting for longer
+    any ──401, 403, 404──▶ failed, until the worker starts with another configuration; one 403 or 404 between answers
+                           counts as a failure, since it may be meant for what was asked
+    """
+
+    READY = "ready"
+    COOLING = "cooling"
+    RESTING = "resting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointState:
+    """One endpoint of this worker at one moment."""
+
+    name: str
+    model: str
+    demonstration: bool
+    state: State
+    in_flight: int
+    """Requests under way."""
+    concurrency: int
+    """Most requests under way."""
+    ready_in_s: float | None
+    """Seconds until it may be asked; 0 if it may now, null if never by itself."""
+    requests: Mapping[str, int]
+    """Requests that have ended, by how: answered, busy, failing, denied, filtered, too-long, refused, cancelled."""
+    input_tokens: int
+    output_tokens: int
+    last_error: str | None
+    """What went wrong last, such as `429`, `timeout` or `connection`; null if nothing did."""

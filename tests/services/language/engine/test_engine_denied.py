@@ -1,0 +1,125 @@
+"""The engine over the wire: what makes an endpoint fail for good, and what only looks like it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from claimcheck.errors import EndpointsCooling, EndpointsFailed, ModelFailed
+from claimcheck.settings import LanguageSettings
+from services.worker.engines.language import State
+from tests.services.language.engine.conftest import KEYS, Lab, new, question, state_of
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_endpoint_that_denies_us_has_failed_until_the_worker_starts_again(
+    lab: Lab, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.service.script(action="fail", status=status, times=1)
+    engine = lab.engine(lab.endpoint())
+    for _ in range(2):
+        with pytest.raises(EndpointsFailed, match=rf"refuses this installation: a \({status}\)"):
+            await engine.ask(question(), lab.ledger())
+    assert lab.asked_by_key() == {"a": 1}
+    state = state_of(engine)
+    assert (state.state, state.ready_in_s, state.last_error) == (State.FAILED, None, str(status))
+    assert engine.ready_in_s() == 0, "nothing heals by itself, so nobody waits for it"
+    (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
+    assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
+
+
+async def test_denial_of_one_input_is_no_denial_of_us(lab: Lab) -> None:
+    lab.service.script(action="fail", status=403, message="Your input was flagged", match={"text": "poison"})
+    engine, job = lab.engine(lab.endpoint()), new()
+    await engine.ask(question("food"), lab.ledger())
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question("poison"), lab.ledger(job))
+    await engine.ask(question("food"), lab.ledger())
+    with pytest.raises(ModelFailed, match=r"a \(403\)"):
+        await engine.ask(question("poison"), lab.ledger(job))
+    assert state_of(engine).state == State.READY
+
+
+@pytest.mark.parametrize("key", ["abc\nd", "abc\u2013"])
+async def test_endpoint_whose_key_cannot_be_sent_has_failed_and_the_next_one_is_asked(lab: Lab, key: str) -> None:
+    first, second = LanguageSettings.model_validate({"endpoints": [lab.endpoint("a"), lab.endpoint("b")]}).endpoints
+    # The settings refuse such a key. Whatever else makes a request that cannot be written ends in the same way.
+    odd = first.model_copy(update={"key": SecretStr(key)})
+    engine = lab.engine_of(LanguageSettings(endpoints=(odd, second)))
+    reply = await engine.ask(question(), lab.ledger())
+    assert (reply.call.endpoint, reply.asked.lost) == ("b", 0)
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.FAILED, "unsendable")
+    with pytest.raises(EndpointsFailed, match=r"refuses this installation: a \(unsendable\)"):
+        await engine.ask(question(model="a"), lab.ledger())
+
+
+class Identities:
+    """What a platform offers to a container: tokens of its managed identity, over HTTP on loopback."""
+
+    def __init__(self) -> None:
+        self.answers = Counter[int]()
+        self.has_identity = True
+
+    async def token(self, request: web.Request) -> web.Response:
+        """As App Service and Container Apps give it; the token is the key that the scripted endpoint knows."""
+        status = 200 if self.has_identity else 400
+        self.answers[status] += 1
+        resource = request.query["resource"]
+        assert resource == "https://cognitiveservices.azure.com"
+        expires_on = str(int(time.time()) + 86_400)
+        token = {"access_token": KEYS[0], "token_type": "Bearer", "expires_on": expires_on, "resource": resource}
+        return web.json_response(token if self.has_identity else {"error": "invalid_request"}, status=status)
+
+
+@pytest.fixture
+async def identities(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Identities]:
+    """This process runs where there are some."""
+    identities, app = Identities(), web.Application()
+    app.add_routes([web.get("/token", identities.token)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await (site := web.TCPSite(runner, "127.0.0.1", 0)).start()
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{site.name.rsplit(':', 1)[0]}:{runner.addresses[0][1]}/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "a-secret-of-the-platform")
+        yield identities
+    finally:
+        await runner.cleanup()
+
+
+async def test_identity_is_asked_for_a_token_that_goes_along(lab: Lab, identities: Identities) -> None:
+    reply = await lab.engine(lab.endpoint(kind="azure", key=None)).ask(question(), lab.ledger())
+    (request,) = lab.service.requests()
+    assert (reply.call.endpoint, request["key"]) == ("a", KEYS[0])
+    assert identities.answers == {200: 1}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab, identities: Identities, status: int) -> None:
+    lab.service.script(action="fail", status=status, times=1)
+    engine, job = lab.engine(lab.endpoint(kind="azure", key=None)), new()
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger(job))
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, str(status))
+    assert identities.answers == {200: 1}, "it had a token, and the service refused it"
+    reply = await engine.ask(question(), lab.ledger(job))
+    assert (reply.call.endpoint, reply.asked.lost) == ("a", 0)
+
+
+async def test_identity_that_gives_no_token_is_asked_again(lab: Lab, identities: Identities) -> None:
+    identities.has_identity = False
+    engine, job = lab.engine(lab.endpoint(kind="azure", key=None), call_s=20.0), new()
+    with pytest.raises(EndpointsCooling):
+        await engine.ask(question(), lab.ledger(job))
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, "no-token")
+    assert lab.service.counts()["asked"] == 0
+    assert identities.answers[400] >= 1
+    identities.has_identity = True
+    reply = await engine.ask(question(), lab.ledger(job))
+    assert (reply.call.endpoint, reply.asked.lost) == ("a", 0)
