@@ -68,7 +68,7 @@ class Endpoint(Group):
     """Azure: version of its API."""
     key: Key = None
     """The API key. Azure without one: the managed identity is used."""
-    key_variable: str = ""
+    key_variable: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*)?$")] = ""
     """Name of the environment variable that holds the key, so that a file of endpoints holds no secret. Where there is
     no such variable the key is missing, which concerns whoever asks models alone: see `require_keys`."""
     capabilities: frozenset[Capability] = frozenset({"chat", "json"})

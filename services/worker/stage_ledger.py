@@ -1,7 +1,8 @@
 """The ledger in Cosmos DB: one item a question, in the job's partition.
 
 Every write of it carries a new random token. A write that is refused may be our own whose answer was lost, and which
-the SDK or we have repeated: the token in the item tells. So a request that was noted once is counted once.
+the SDK or we have repeated: the token in the item tells. So a request that was noted once is counted once; or twice,
+where another delivery writes between our write and its repetition: what is called lost is an upper bound.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from services.worker.fetching import STORAGE_S
 from services.worker.lease import Overtaken
 from services.worker.patience import Patience
 
-MAX_ASKED_BYTES = 1024 * 1024  # An item may have 2 MB; the longest answer that may be asked for has some 200 KB.
+MAX_ASKED_BYTES = 1_900_000  # An item may have 2 MB; two answers of each of four endpoints have 200 KB each at most.
 
 
 class StageLedger:
@@ -67,10 +68,12 @@ class StageLedger:
         return await self._change(asked, change, limit_s=math.inf)
 
     async def withdraw(self, asked: Asked) -> Asked:
-        """Take back the request that was counted last."""
+        """Take back the request that was counted last, unless somebody has written since: it may have been ours."""
 
         def change(now: Asked) -> Asked | None:
-            return None if not now.lost else now.model_copy(update={"begun": now.begun - 1})
+            if not now.lost or now.writer != asked.writer:
+                return None
+            return now.model_copy(update={"begun": now.begun - 1})
 
         return await self._change(asked, change, limit_s=STORAGE_S)
 

@@ -162,8 +162,8 @@ async def test_answer_that_is_too_long_to_be_kept_fails_the_job_for_good(bench: 
     job = await bench.job("probe")
     ledger = ledger_of(bench, job)
     asked = await ledger.begin("answer")
-    with pytest.raises(AnswerInvalid, match=r"cannot be kept: it has 1,048,\d{3} bytes; the limit is 1,048,576"):
-        await ledger.keep(asked, answer("x" * (1024 * 1024 - 300)))
+    with pytest.raises(AnswerInvalid, match=r"cannot be kept: it has 1,900,\d{3} bytes; the limit is 1,900,000"):
+        await ledger.keep(asked, answer("x" * (1_900_000 - 300)))
     assert [item.calls for item in await stored(bench, job)] == [()]
 
 

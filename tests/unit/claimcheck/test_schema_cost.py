@@ -51,6 +51,10 @@ def why_in_time(answer: Any, schema: Schema) -> str:
     ("schema", "said"),
     [
         (doubled(150, below=False), "holds one value of an answer against too many subschemas"),
+        (
+            {"type": "object", "$defs": {"a": True}, "$defs/a": {}, "$ref": "#/$defs%2Fa"},
+            "references with % are not taken",
+        ),
         ({"type": "object", "$ref": "#"}, "refers to itself without going into the answer"),
         ({"type": "object", "anyOf": [{"not": {"$ref": "#"}}, True]}, "refers to itself without going into the answer"),
         (

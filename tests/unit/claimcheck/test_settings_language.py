@@ -136,18 +136,26 @@ def test_refusal_of_a_file_names_the_file_and_the_place(tmp_path: Path, monkeypa
         assert where in said
 
 
+def test_key_in_the_place_of_its_variable_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [{**OWN, "key_variable": "sk-proj-SECRET"}]
+    with pytest.raises(SettingsRefused) as refusal:
+        _read(monkeypatch, **{ENDPOINTS: json.dumps(listed)})
+    assert "key_variable" in str(refusal.value)
+    assert "SECRET" not in str(refusal.value)
+
+
 def test_endpoint_without_its_key_is_none_of_the_business_of_who_asks_no_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listed = [{**OWN, "name": name, "key_variable": f"KEY_OF_{name}"} for name in ("a", "b", "c")]
-    language = _read(monkeypatch, KEY_OF_a=SECRET, KEY_OF_b=" ", **{ENDPOINTS: json.dumps(listed)})
+    listed = [{**OWN, "name": name, "key_variable": f"KEY_OF_{name.upper()}"} for name in ("a", "b", "c")]
+    language = _read(monkeypatch, KEY_OF_A=SECRET, KEY_OF_B=" ", **{ENDPOINTS: json.dumps(listed)})
 
     assert [_key(endpoint) for endpoint in language.endpoints] == [SECRET, None, None]
     with pytest.raises(SettingsRefused) as refusal:
         language.require_keys()
     assert str(refusal.value) == (
-        "the endpoint b takes its key from KEY_OF_b, and there is no such variable, or it is empty\n"
-        "the endpoint c takes its key from KEY_OF_c, and there is no such variable, or it is empty"
+        "the endpoint b takes its key from KEY_OF_B, and there is no such variable, or it is empty\n"
+        "the endpoint c takes its key from KEY_OF_C, and there is no such variable, or it is empty"
     )
 
 
