@@ -22,8 +22,9 @@ MOST_BUSY = 20
 """Nine of ten requests may be too many for a service, and still only one question in ten loses an attempt by chance,
 and one in 37,000 all five; one that no quota suffices for ends in minutes, not after a day of cooling for everybody."""
 
-MOST_REMEMBERED = 1000
-"""Failures of one worker that are remembered: an outage touches as many jobs as a worker has slots."""
+MOST_REMEMBERED = 20_000
+"""Failures of one worker that are remembered, in about 7 MB. A job that meets a 429 is put back behind its backlog,
+each job of which may meet one as well before it comes again: with fewer, none of a long backlog is ever blamed."""
 
 
 @dataclass(frozen=True)

@@ -89,16 +89,15 @@ class Caller:
         import httpx2
         import openai
 
-        limit = body.pop("limit")
+        limit, sent = body.pop("limit"), line.limit_name
         try:
             # Not `chat.completions.create`: it walks through every message by its type, which takes 0.7 of 2.3 ms of
             # CPU, and builds a model of the answer that checks nothing (openai 3.54).
-            response = await line.client.post(
-                "/chat/completions", body={**body, line.limit_name: limit}, cast_to=httpx2.Response
-            )
+            response = await line.client.post("/chat/completions", body={**body, sent: limit}, cast_to=httpx2.Response)
             return answered(response.content, default_model=endpoint.model)
         except openai.APIStatusError as error:
-            if line.limit_name == _LIMIT and _wants_newer_limit(error):
+            # By what this one was sent: another may have learnt the newer name meanwhile.
+            if sent == _LIMIT and _wants_newer_limit(error):
                 line.limit_name = _NEWER_LIMIT
                 return await self._asked(line, endpoint, {**body, "limit": limit})
             return self._refused(endpoint, error)

@@ -120,7 +120,9 @@ class LanguageEngine:
             raise filtered(outcome, endpoint)
         if (failure := refusal(outcome, endpoint)) is not None:
             inquiry.refusals.append(failure)
-            inquiry.refusing.update(not_for(outcome, endpoint, self._others(inquiry, endpoint)))
+            has_schema = inquiry.question.json_schema is not None
+            others = self._others(inquiry, endpoint)
+            inquiry.refusing.update(not_for(outcome, endpoint, others, has_schema=has_schema))
             return
         inquiry.failing[endpoint.name] = why
         if lost and inquiry.asked.lost >= MOST_LOST:
@@ -133,7 +135,7 @@ class LanguageEngine:
         return self._suspects.blamed(inquiry.key, name, outcome, answered_at=answered_at, now=time.monotonic())
 
     def _others(self, inquiry: Inquiry, endpoint: Endpoint) -> Sequence[Endpoint]:
-        """Those that are sent no more than this one was: it may have been sent its own broken answer as well."""
+        """Those that are sent the same messages: this one may have been sent its own broken answer as well."""
         repairs = any(call.endpoint == endpoint.name for call in inquiry.asked.calls)
         return () if repairs else self.settings.endpoints
 

@@ -49,15 +49,26 @@ def refusal(outcome: Outcome, endpoint: Endpoint) -> PermanentFailure | None:
             return None
 
 
-def not_for(outcome: Outcome, endpoint: Endpoint, others: Sequence[Endpoint]) -> tuple[str, ...]:
-    """The endpoints that need not be asked after this outcome: this one, and those with no larger a context."""
+def not_for(outcome: Outcome, endpoint: Endpoint, others: Sequence[Endpoint], *, has_schema: bool) -> tuple[str, ...]:
+    """The endpoints that need not be asked after this outcome: this one, and those that surely take no more.
+
+    `has_schema`: the question has one, which is written into the messages where `json` is missing.
+    """
     if not (isinstance(outcome, TooLong) and outcome.limit == "context"):
         return (endpoint.name,)
-    return (endpoint.name, *(other.name for other in others if other.context_tokens <= endpoint.context_tokens))
+    in_words = has_schema and "json" not in endpoint.capabilities
+    as_long = [other for other in others if not (in_words and "json" in other.capabilities)]
+    return (endpoint.name, *(other.name for other in as_long if _no_larger(other, endpoint)))
+
+
+def _no_larger(other: Endpoint, endpoint: Endpoint) -> bool:
+    """Whether that is known: a context that nobody has set may have any size."""
+    known = all("context_tokens" in each.model_fields_set for each in (other, endpoint))
+    return known and other.context_tokens <= endpoint.context_tokens
 
 
 def of_refusals(refusals: Sequence[PermanentFailure]) -> PermanentFailure:
-    """The failure of a job that every endpoint refuses: the first's words, or those of the largest context."""
+    """The failure of a job that every endpoint refuses: the first's words; if too long, those of the last such one."""
     first = refusals[0]
     too_long = [each for each in refusals if isinstance(each, ContextTooLong)]
     return too_long[-1] if first in too_long else first

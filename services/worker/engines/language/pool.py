@@ -71,6 +71,8 @@ class _Member:
     endpoint: Endpoint
     standing: Standing = field(default_factory=Standing)
     in_flight: int = 0
+    trying: Turn | None = None
+    """The last that tried it after a rest."""
     answered_at: float | None = None
     denial: _Denial | None = None
     """The first of those in a row that are doubted."""
@@ -90,6 +92,10 @@ class _Member:
     @property
     def free(self) -> bool:
         return self.in_flight < self.endpoint.concurrency
+
+    def is_tried_by(self, turn: Turn) -> bool:
+        """Whether this request decides. One that tried it after an earlier rest, and is late, does not."""
+        return self.standing.probing and self.trying is turn
 
 
 class Pool:
@@ -134,8 +140,8 @@ class Pool:
     def ended(self, turn: Turn, outcome: Outcome, *, now: float, jitter: float) -> Change | None:
         """A request has ended so; the change of its endpoint's state, if that is one."""
         member = self._ended(turn, outcome.name)
-        before = member.standing
-        member.standing = before.after(outcome, probe=turn.probe, now=now, resting=self._resting, jitter=jitter)
+        before, probe = member.standing, member.is_tried_by(turn)
+        member.standing = before.after(outcome, probe=probe, now=now, resting=self._resting, jitter=jitter)
         if isinstance(outcome, Answered):
             member.answered_at = now
             member.input_tokens += outcome.input_tokens
@@ -147,7 +153,7 @@ class Pool:
     def cancelled(self, turn: Turn) -> None:
         """Nobody waits for the request any more: that says nothing of its endpoint."""
         member = self._ended(turn, CANCELLED)
-        member.standing = member.standing.let_go(probe=turn.probe)
+        member.standing = member.standing.let_go(probe=member.is_tried_by(turn))
 
     def all_rest(self, among: Collection[str], *, now: float) -> bool:
         """Whether `choose` would find none of them ready, nor being tried."""
@@ -176,6 +182,11 @@ class Pool:
         waits_s = [wait_s for member in members if (wait_s := member.standing.ready_in_s(now)) is not None]
         return min(waits_s, default=None)
 
+    def due_in_s(self, *, now: float) -> float | None:
+        """Seconds until the clock alone makes another one ready; None if it will not."""
+        rest = [member.standing for member in self._members.values() if not member.standing.probing]
+        return min((wait_s for standing in rest if (wait_s := standing.ready_in_s(now))), default=None)
+
     def states(self, now: float) -> list[EndpointState]:
         """Every endpoint, in the order of the configuration."""
         return [
@@ -198,7 +209,9 @@ class Pool:
     def _take(self, member: _Member) -> Turn:
         member.in_flight += 1
         member.standing = member.standing.tried()
-        return Turn(member.endpoint, probe=member.standing.probing)
+        turn = Turn(member.endpoint, probe=member.standing.probing)
+        member.trying = turn if turn.probe else member.trying
+        return turn
 
     def _ended(self, turn: Turn, how: str) -> _Member:
         member = self._members[turn.endpoint.name]

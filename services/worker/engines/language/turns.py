@@ -36,6 +36,11 @@ class _Waiter:
     prefer: str | None
     told: asyncio.Future[Turn | NotReady]
 
+    @property
+    def wanted(self) -> tuple[tuple[str, ...], str | None]:
+        """What `choose` is asked for."""
+        return self.among, self.prefer
+
 
 class Turns:
     """The turns of one worker's endpoints. Safe to share between coroutines of one event loop."""
@@ -44,15 +49,20 @@ class Turns:
         self._pool = Pool(settings.endpoints, Resting.of(settings))
         self._slot_wait_s = settings.call_s
         self._waiting: list[_Waiter] = []
+        self._look: asyncio.TimerHandle | None = None
+        """While somebody waits: of an endpoint whose time is over, nothing else tells."""
 
     async def take(self, among: Sequence[str], *, prefer: str | None) -> Turn | NotReady:
         """The next request's endpoint, once it has a free slot; NotReady if none is, or has none for too long."""
+        if self._waiting:
+            self._serve()  # Whose time is just over is for those who came before.
         choice = self._pool.choose(among, prefer=prefer, now=time.monotonic())
         if isinstance(choice, Turn | NotReady):
             return choice
         limit_s = self._slot_wait_s if isinstance(choice, WaitForSlot) else PROBE_WAIT_S
         waiter = _Waiter(tuple(among), prefer, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
+        self._look_again()
         try:
             # Awaited as it is: `asyncio.wait` comes one turn of the loop later, for which the endpoint would idle.
             async with asyncio.timeout(limit_s):
@@ -66,6 +76,7 @@ class Turns:
         finally:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
+                self._look_again()
 
     def ended(self, turn: Turn, outcome: Outcome, *, asker: str) -> Outcome:
         """The request of this question has ended so; the outcome as it counts."""
@@ -105,20 +116,29 @@ class Turns:
         return self._pool.states(time.monotonic())
 
     def _serve(self) -> None:
-        """Give what has come free to those who have waited longest; who waits for the same as one in vain, waits on."""
-        now, in_vain, still = time.monotonic(), set[tuple[str, ...]](), list[_Waiter]()
+        """Give what has come free to those who have waited longest; who wants the same as one in vain, waits on."""
+        now, in_vain, still = time.monotonic(), set[tuple[tuple[str, ...], str | None]](), list[_Waiter]()
         for waiter in self._waiting:
             if waiter.told.done():
                 continue  # Its task was cancelled, and has not run since.
             choice: Choice = WaitForSlot()
-            if waiter.among not in in_vain:
+            if waiter.wanted not in in_vain:
                 choice = self._pool.choose(waiter.among, prefer=waiter.prefer, now=now)
             if isinstance(choice, Turn | NotReady):
                 waiter.told.set_result(choice)
             else:
-                in_vain.add(waiter.among)
+                in_vain.add(waiter.wanted)
                 still.append(waiter)
         self._waiting = still
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Serve once the next endpoint's time is over, if somebody waits."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        if self._waiting and (due_in_s := self._pool.due_in_s(now=time.monotonic())) is not None:
+            self._look = asyncio.get_running_loop().call_later(due_in_s, self._serve)
 
 
 def _is_told(waiter: _Waiter) -> bool:

@@ -20,7 +20,7 @@ from claimcheck.errors import (
 )
 from services.worker.engines.language import LanguageEngine, State
 from services.worker.engines.language.blame import MOST_BUSY, MOST_LOST
-from tests.services.language.engine.conftest import Lab, events, new, question, state_of
+from tests.services.language.engine.conftest import SCHEMA, Lab, events, new, question, state_of
 from tests.stack.endpoints import RunEndpoint
 from tests.stack.ports import free_port
 from tests.stack.waiting import eventually
@@ -144,7 +144,8 @@ async def test_what_is_permanent_is_asked_once_and_says_so(
     lab: Lab, rule: dict[str, Any], kind: type[ClaimcheckError], says: str, protocol: str
 ) -> None:
     lab.service.script(rule)
-    engine, job = lab.engine(lab.endpoint("a", kind=protocol), lab.endpoint("b", priority=1)), new()
+    first = lab.endpoint("a", kind=protocol, context_tokens=128_000)
+    engine, job = lab.engine(first, lab.endpoint("b", priority=1, context_tokens=128_000)), new()
     with pytest.raises(kind, match=says):
         await engine.ask(question(), lab.ledger(job))
     assert lab.asked_by_key() == {"a": 1}
@@ -179,6 +180,22 @@ async def test_what_is_too_long_for_one_is_asked_of_a_larger_context_alone(lab: 
     large = lab.endpoint("large", key="b", priority=2)
     reply = await lab.engine(small, other, large).ask(question(), lab.ledger())
     assert (reply.call.endpoint, reply.asked.begun) == ("large", 1)
+    assert lab.asked_by_key() == {"a": 1, "b": 1}
+
+
+async def test_what_is_too_long_with_its_schema_in_words_is_asked_where_that_goes_beside(lab: Lab) -> None:
+    lab.service.script({"action": "too-long", **ONLY_A}, {"answer": '{"n": 1}'})
+    words = lab.endpoint("a", context_tokens=8192, capabilities=["chat"])
+    engine = lab.engine(words, lab.endpoint("b", priority=1, context_tokens=8192))
+    with pytest.raises(ContextTooLong):
+        await engine.ask(question(), lab.ledger())
+    assert (await engine.ask(question(json_schema=SCHEMA), lab.ledger())).call.endpoint == "b"
+
+
+async def test_what_is_too_long_is_asked_once_of_each_whose_context_is_not_set(lab: Lab) -> None:
+    lab.service.script(action="too-long")
+    with pytest.raises(ContextTooLong):
+        await lab.engine().ask(question(), lab.ledger())
     assert lab.asked_by_key() == {"a": 1, "b": 1}
 
 
@@ -228,6 +245,17 @@ async def test_model_that_knows_only_the_newer_name_of_the_limit_is_told_that_on
         await engine.ask(question(max_output_tokens=9), lab.ledger())
     limits = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in lab.bodies()]
     assert limits == [(9, None), (None, 9), (None, 9)]
+
+
+async def test_first_requests_at_once_all_learn_the_newer_name_of_the_limit(lab: Lab) -> None:
+    says = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    refusal = {"action": "fail", "status": 400, "code": "unsupported_parameter", "message": says}
+    lab.service.script({**refusal, "times": 4, "delay_s": 0.2})
+    engine = lab.engine(lab.endpoint())
+    replies = await asyncio.gather(*(engine.ask(question(), lab.ledger()) for _ in range(4)))
+    assert [reply.asked.begun for reply in replies] == [1] * 4
+    names = [("max_tokens" in body, "max_completion_tokens" in body) for body in lab.bodies()]
+    assert sorted(names) == [(False, True)] * 4 + [(True, False)] * 4
 
 
 async def test_question_that_one_endpoint_fails_at_between_answers_is_to_blame(lab: Lab) -> None:

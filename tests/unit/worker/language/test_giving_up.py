@@ -95,7 +95,34 @@ def test_what_may_be_the_endpoints_fault_is_no_refusal(outcome: Outcome) -> None
 )
 def test_after_too_long_a_context_those_with_a_larger_one_are_left(outcome: Outcome, not_asked: set[str]) -> None:
     others = [endpoint(name, context_tokens=tokens) for name, tokens in (("small", 512), ("same", 9000), ("big", 9001))]
-    assert set(not_for(outcome, endpoint(context_tokens=9000), others)) == not_asked
+    for has_schema in (True, False):
+        assert set(not_for(outcome, endpoint(context_tokens=9000), others, has_schema=has_schema)) == not_asked
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "has_schema", "not_asked"),
+    [
+        ({"chat"}, True, {"a", "words"}),
+        ({"chat"}, False, {"a", "words", "beside"}),
+        ({"chat", "json"}, True, {"a", "words", "beside"}),
+    ],
+)
+def test_after_too_long_with_the_schema_in_words_those_that_have_it_beside_the_messages_are_left(
+    capabilities: set[str], has_schema: bool, not_asked: set[str]
+) -> None:
+    able = {"words": {"chat"}, "beside": {"chat", "json"}}
+    others = [endpoint(name, context_tokens=9000, capabilities=able[name]) for name in able]
+    failing = endpoint(context_tokens=9000, capabilities=capabilities)
+    assert set(not_for(TooLong(), failing, others, has_schema=has_schema)) == not_asked
+
+
+@pytest.mark.parametrize(
+    ("context", "other_context"), [({}, {}), ({"context_tokens": 200_000}, {}), ({}, {"context_tokens": 512})]
+)
+def test_after_too_long_a_context_those_of_unknown_size_are_left(
+    context: dict[str, Any], other_context: dict[str, Any]
+) -> None:
+    assert not_for(TooLong(), endpoint(**context), [endpoint("b", **other_context)], has_schema=False) == ("a",)
 
 
 def test_refused_by_all_has_the_firsts_words_or_those_of_the_largest_context() -> None:
@@ -208,13 +235,21 @@ def test_attempt_that_was_spent_begins_the_count_of_busy_anew() -> None:
 
 
 def test_oldest_suspect_is_forgotten_first() -> None:
-    suspects = Suspects()
+    suspects, later = Suspects(), float(MOST_REMEMBERED)
     for number in range(MOST_REMEMBERED):
         suspects.blamed(f"q{number}", "a", FAILING, answered_at=None, now=float(number))
-    suspects.blamed("q0", "a", FAILING, answered_at=None, now=5000.0)
-    suspects.blamed("one more", "a", FAILING, answered_at=None, now=5001.0)
-    assert suspects.blamed("q0", "a", FAILING, answered_at=5002.0, now=5003.0)
-    assert not suspects.blamed("q1", "a", FAILING, answered_at=5002.0, now=5003.0)
+    suspects.blamed("q0", "a", FAILING, answered_at=None, now=later)
+    suspects.blamed("one more", "a", FAILING, answered_at=None, now=later + 1)
+    assert suspects.blamed("q0", "a", FAILING, answered_at=later + 2, now=later + 3)
+    assert not suspects.blamed("q1", "a", FAILING, answered_at=later + 2, now=later + 3)
+
+
+def test_suspect_is_remembered_while_a_backlog_of_others_meets_a_busy_service() -> None:
+    suspects, backlog = Suspects(), 10_000
+    suspects.blamed("q", "a", FAILING, answered_at=None, now=0.0)
+    for number in range(backlog):
+        suspects.blamed(f"other {number}", "a", BUSY, answered_at=1.0, now=2.0)
+    assert suspects.blamed("q", "a", FAILING, answered_at=3.0, now=4.0)
 
 
 @pytest.mark.parametrize(("price", "cost"), [(None, None), (2.0, 2.0 * 0.75), (0.0, 0.0)])

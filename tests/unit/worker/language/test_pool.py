@@ -154,6 +154,35 @@ def test_cancelled_try_lets_another_one_try() -> None:
     assert asked.take().probe
 
 
+@pytest.mark.parametrize("how", [None, FAILING])
+def test_late_try_of_an_earlier_rest_says_nothing_of_the_one_under_way(how: Outcome | None) -> None:
+    asked = Asked(endpoint("a"))
+    late = asked.take()
+    asked.ask(outcome=FAILING)
+    asked.now = 10.0
+    first = asked.take()
+    asked.end(late)
+    asked.ask(outcome=FAILING)
+    asked.now = 20.0
+    second = asked.take()
+    asked.pool.cancelled(first) if how is None else asked.end(first, how)
+    assert (first.probe, second.probe, asked.choose()) == (True, True, WaitForProbe())
+    asked.end(second)
+    assert asked.state("a") == State.READY
+
+
+def test_late_try_of_an_earlier_rest_does_not_make_a_later_one_longer() -> None:
+    asked = Asked(endpoint("a"))
+    late = asked.take()
+    asked.ask(outcome=FAILING)
+    asked.now = 10.0
+    first = asked.take()
+    asked.end(late)
+    asked.ask(outcome=FAILING)
+    asked.end(first, FAILING)
+    assert asked.choose() == NotReady(10.0)
+
+
 def test_cancelled_request_frees_its_slot_and_is_no_failure() -> None:
     asked = Asked(endpoint("a", concurrency=1))
     asked.pool.cancelled(asked.take())
