@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 from azure.servicebus import ServiceBusReceiveMode, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.exceptions import MessageNotFoundError
 
 from claimcheck.blobs import Blobs
 from claimcheck.commands.up.provision import provision
@@ -119,10 +121,11 @@ class Bench:
         self.worker.drain = Drain(self.settings.worker.drain_s)
         for m in await self._raw.peek_messages(max_message_count=100, sequence_number=1):
             if m.scheduled_enqueue_time_utc is not None and m.sequence_number is not None:
-                await self._sender.cancel_scheduled_messages(m.sequence_number)
-            else:
-                for received in await self._raw.receive_messages(max_message_count=1, max_wait_time=10):
-                    await self._raw.complete_message(received)
+                with contextlib.suppress(MessageNotFoundError):  # It has fallen due since.
+                    await self._sender.cancel_scheduled_messages(m.sequence_number)
+                    continue
+            for received in await self._raw.receive_messages(max_message_count=1, max_wait_time=10):
+                await self._raw.complete_message(received)
 
     async def record(self, job: Job) -> Job:
         """The job's record now."""
