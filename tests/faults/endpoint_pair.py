@@ -27,6 +27,7 @@ CALL_S = 2.0
 REST_MAX_S = 2.0
 CONCURRENCY = 3
 """Of each endpoint. One that hangs is noticed once so many requests hang."""
+ALIKE = {"concurrency": CONCURRENCY, "context_tokens": 128_000}  # Said, so that the contexts are known to be the same.
 QUICK = {
     "CLAIMCHECK_LANGUAGE__CALL_S": str(CALL_S),
     "CLAIMCHECK_LANGUAGE__REST_FIRST_S": "0.25",
@@ -152,7 +153,7 @@ def running_pair(
     how = {"models": [*MODELS], "keys": [KEY], "delay_s": ANSWER_TAKES_S}
     with run_endpoint(**how) as one, run_endpoint(**how) as two:
         listed = [
-            endpoint.endpoint_settings(name, **{"concurrency": CONCURRENCY, **(fields or {})})
+            endpoint.endpoint_settings(name, **{**ALIKE, **(fields or {})})
             for endpoint, name, fields in ((one, "first", first), (two, "second", second))
         ]
         with (

@@ -25,6 +25,7 @@ from tests.stack.system import System
 
 SEEING, SMALL = "gpt-4o-mini", "small"
 VERSION = "gpt-4o-mini-2024-07-18"
+CONTEXT_TOKENS = 128_000  # Said of both, so that neither is asked what was too long for the other.
 INPUT_PRICE, OUTPUT_PRICE = 1.0, 2.0  # of a million tokens
 KEY = "sk-the-endpoint-keeps-this-key-to-itself"
 WINDOW_TOKENS = 300
@@ -121,8 +122,11 @@ def running(run_workplace: RunWorkplace, run_endpoint: RunEndpoint) -> Iterator[
             input_price=INPUT_PRICE,
             output_price=OUTPUT_PRICE,
             model_version="2024-07-18",
+            context_tokens=CONTEXT_TOKENS,
         )
-        second = endpoint.endpoint_settings("second", model=SMALL, capabilities=["chat"], priority=1)
+        second = endpoint.endpoint_settings(
+            "second", model=SMALL, capabilities=["chat"], priority=1, context_tokens=CONTEXT_TOKENS
+        )
         with run_workplace(endpoint, first, second) as workplace:
             yield workplace
 

@@ -124,7 +124,7 @@ async def test_answers_that_all_stay_broken_fail_the_job_and_are_all_kept(lab: L
 
 
 async def test_answer_that_is_too_long_to_be_kept_may_be_paid_for_and_counts_as_lost(lab: Lab) -> None:
-    message = {"role": "assistant", "content": "x" * 1_100_000}
+    message = {"role": "assistant", "content": "x" * 2_000_000}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     lab.service.script(action="body", body=json.dumps({"id": "1", "model": MODEL, "choices": [choice]}))
     job = new()
