@@ -19,6 +19,12 @@ MAX_CHAT_MESSAGES = 200
 Latency = Annotated[float, Field(ge=0), AfterValidator(lambda value: round(value, 3))]
 Amount = Annotated[float, Field(ge=0), AfterValidator(lambda value: round(value, 8))]
 
+LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+"""A language, such as de or pt-BR (BCP 47, without its rarer parts)."""
+
+AnswerSchema = Annotated[dict[str, Any], AfterValidator(checked_schema)]
+"""A JSON Schema (2020-12) that an answer has to keep to."""
+
 
 class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,23 +40,23 @@ class CompleteOptions(_Options):
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Without it the model's own."""
-    json_schema: Annotated[dict[str, Any], AfterValidator(checked_schema)] | None = None
+    json_schema: AnswerSchema | None = None
     """JSON Schema (2020-12) of the answer; the result then has `data`."""
 
 
 class DescribeOptions(_Options):
     """What a client may ask of `describe`."""
 
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: LanguageTag | None = None
     """Language of the description, such as de or pt-BR; without it English."""
-    json_schema: Annotated[dict[str, Any], AfterValidator(checked_schema)] | None = None
+    json_schema: AnswerSchema | None = None
     """JSON Schema (2020-12) of what to extract instead of a description; the result then has `data`."""
 
 
 class SummarizeOptions(_Options):
     """What a client may ask of `summarize`."""
 
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: LanguageTag | None = None
     """Language of the summary; without it that of the text."""
     max_words: Annotated[int, Field(ge=10, le=2000)] = 200
     """About how long the summary may be."""
