@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,7 @@ class Queues:
         self._credential: DefaultAzureCredential | None = None
         self._opened: ServiceBusClient | None = None
         self._senders: dict[str, list[Sender]] = {}
+        self._receivers: list[Receiver] = []
         self._peekers: dict[str, Peeker] = {}
         self._next = itertools.count()
 
@@ -76,14 +78,16 @@ class Queues:
         return self._senders[name]
 
     def receiver(self, kind: QueueKind, *, dead_letters: bool = False) -> Receiver:
-        """A new receiver of a queue, or of its dead letters, on a connection of its own."""
-        return Receiver(
+        """A new receiver of a queue, or of its dead letters, on a connection of its own; `close` closes it too."""
+        receiver = Receiver(
             self._client(),
             self._name_of(kind),
             timeout_s=self._timeout_s,
             quiet_s=self._settings.quiet_s,
             dead_letters=dead_letters,
         )
+        self._receivers.append(receiver)
+        return receiver
 
     async def peek(self, kind: QueueKind, *, from_number: int, limit: int) -> list[Peeked]:
         """Up to `limit` messages from a sequence number on, leased and scheduled ones too, taking none.
@@ -108,15 +112,15 @@ class Queues:
         return self._peekers[name]
 
     async def close(self) -> None:
-        """Close every connection that is open."""
-        senders = [sender for pool in self._senders.values() for sender in pool]
-        peekers = self._peekers.values()
-        await asyncio.gather(*(sender.close() for sender in senders), *(peeker.close() for peeker in peekers))
+        """Close every connection that is open, all at once: each takes the SDK up to a second."""
+        senders = itertools.chain.from_iterable(self._senders.values())
+        links: Iterable[Sender | Peeker | Receiver] = (*senders, *self._peekers.values(), *self._receivers)
+        await asyncio.gather(*(link.close() for link in links))
         if self._opened is not None:
             await self._opened.close()
         if self._credential is not None:
             await self._credential.close()
-        self._senders, self._peekers, self._opened = {}, {}, None
+        self._senders, self._peekers, self._receivers, self._opened = {}, {}, [], None
 
     def _client(self) -> ServiceBusClient:
         if self._opened is None:

@@ -127,6 +127,10 @@ class Receiver:
         except (AzureError, ValueError, OSError) as cause:
             raise QueueUnavailable(f"{doing} on {self._queue} failed: {type(cause).__name__}") from cause
 
+    def retire(self) -> None:
+        """Receive no more, from now on; the connection is closed in the background, and `close` waits for that."""
+        self._link.discard()
+
     async def close(self) -> None:
         """Close the connection; the leases it held run out."""
         await self._link.close()

@@ -74,7 +74,8 @@ class Consumer:
                     await self._until_well()
                     await self._drain.wait_begun_for(RESUME_S * random.random())
         finally:
-            await receiver.close()
+            # Now, not when the last slot ends: what it asked for last would be leased to a worker that takes nothing.
+            receiver.retire()
 
     async def _until_well(self) -> None:
         """Wait until every dependency answers, but not through a drain."""

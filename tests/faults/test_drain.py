@@ -12,14 +12,14 @@ import pytest
 from tests.faults.conftest import WORKER, RunScene, Scene
 from tests.stack.waiting import until
 
-DRAIN_S = 3
+DRAIN_S = 4
 SLACK_S = 2.0  # Of a loaded machine, for the end of a process.
 CUT_SHORT_SLACK_S = 5.0  # The same, where the time limit is short and what ends the process is a time limit too.
 
 
 @pytest.fixture(scope="module")
 def scene(run_scene: RunScene) -> Iterator[Scene]:
-    """A worker that gives what runs half of its 3 s, and keeps the other half for putting back."""
+    """A worker that gives what runs half of its 4 s, and keeps the other half for putting back."""
     with run_scene(env={"CLAIMCHECK_WORKER__DRAIN_S": str(DRAIN_S)}) as scene:
         yield scene
 
@@ -30,7 +30,7 @@ def deliveries_spent(scene: Scene) -> list[int | None]:
 
 
 def test_job_that_would_not_end_in_time_is_handed_back_and_finished_by_another_worker(scene: Scene) -> None:
-    job_id = scene.client.submit(options={"seconds": 2.5})
+    job_id = scene.client.submit(options={"seconds": 3.5})
     scene.client.until_running(job_id)
     assert scene.system.stop(WORKER) == 0
     record = scene.stores.record(job_id)
@@ -61,7 +61,7 @@ def test_job_that_ends_in_time_is_finished_and_no_further_one_is_taken(scene: Sc
 
 
 def test_worker_whose_broker_does_not_answer_ends_in_time_all_the_same_and_loses_nothing(scene: Scene) -> None:
-    job_id = scene.client.submit(options={"seconds": 2.5})
+    job_id = scene.client.submit(options={"seconds": 3.5})
     scene.client.until_running(job_id)
     os.kill(scene.services.service_bus.pid, signal.SIGSTOP)
     began_at = time.monotonic()

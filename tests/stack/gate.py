@@ -45,6 +45,11 @@ class Gate:
         self._thread.join()
         self._loop.close()
 
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        return len(self._open)
+
     def go_dead(self) -> int:
         """Swallow whatever comes on the connections that are open now, and tell neither side; how many there are."""
         passages = list(self._open)

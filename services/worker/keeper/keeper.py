@@ -124,4 +124,3 @@ class Keeper:
         async with contextlib.AsyncExitStack() as closing:
             for opened in (self._blobs, self._records, self._queues):
                 closing.push_async_callback(opened.close)
-            await asyncio.gather(*(receiver.close() for receiver in self._receivers.values()))

@@ -49,9 +49,7 @@ async def receiver(settings: Settings, gate: Gate) -> AsyncIterator[Receiver]:
     address = SecretStr(queue_connection_string(gate.port))
     changes = {"connection_string": address, "quiet_s": QUIET_S}
     queues = Queues(settings.queue.model_copy(update=changes), timeout_s=TIMEOUT_S)
-    receiver = queues.receiver(QUEUE)
-    yield receiver
-    await receiver.close()
+    yield queues.receiver(QUEUE)
     await queues.close()
 
 
@@ -131,6 +129,23 @@ async def test_no_call_to_a_frozen_broker_outlasts_its_time_limit(
         assert time.monotonic() - began_at < 0.5 + TIMEOUT_S + 2
     finally:
         os.kill(services.service_bus.pid, signal.SIGCONT)
+
+
+async def test_what_a_retired_receiver_and_its_queues_had_open_is_closed(settings: Settings, gate: Gate) -> None:
+    address = SecretStr(queue_connection_string(gate.port))
+    queues = Queues(settings.queue.model_copy(update={"connection_string": address}), timeout_s=TIMEOUT_S)
+    retired, idle = queues.receiver(QUEUE), queues.receiver(QUEUE)
+    for receiver in (retired, idle):
+        assert await receiver.receive(0.1) is None
+    assert gate.connections == 2
+    retired.retire()
+    await eventually(lambda: closed_but(gate, 1), "the retired one's connection is closed")
+    await queues.close()
+    await eventually(lambda: closed_but(gate, 0), "the other's too")
+
+
+async def closed_but(gate: Gate, number: int) -> bool:
+    return gate.connections == number
 
 
 async def test_only_the_message_that_is_asked_for_is_leased(queues: Queues, receiver: Receiver) -> None:
