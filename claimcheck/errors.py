@@ -45,7 +45,7 @@
     │   ├── NewerMessage
     │   └── TaskNotInstalled
     ├── LeaseLost                   stop, write nothing
-    ├── EndpointsCooling            put the job back until one is ready; it costs no attempt
+    ├── EndpointsNotReady           put the job back until one is ready; it costs no attempt
     └── JobFailure                  what a handler says of its job
         ├── PermanentFailure            the job fails, no retry
         │   ├── MediaUnreadable
@@ -74,7 +74,6 @@
             ├── ScratchFull
             ├── ModelUnavailable
             ├── DocumentReaderCrashed
-            ├── EndpointsFailed
             ├── ModelFailed
             ├── DependencyFailure
             └── UnexpectedError
@@ -402,8 +401,8 @@ class LeaseLost(ClaimcheckError):
     slug, title = "lease-lost", "The lease is lost"
 
 
-class EndpointsCooling(ClaimcheckError):
-    """Every endpoint that could answer rests. `delay_s`: seconds until the first may be asked again."""
+class EndpointsNotReady(ClaimcheckError):
+    """Every endpoint that could answer rests or has failed. `delay_s`: seconds until it is worth a look again."""
 
     def __init__(self, detail: str, *, delay_s: float) -> None:
         super().__init__(detail)
@@ -582,12 +581,6 @@ class DocumentReaderCrashed(RetryableFailure):
 
     slug, title = "document-reader-crashed", "The document reader crashed"
     shared = False  # It is this file that does it.
-
-
-class EndpointsFailed(RetryableFailure):
-    """Every endpoint that could answer refuses this installation: a wrong key, or an unknown deployment."""
-
-    slug, title = "endpoints-failed", "Every endpoint has failed"
 
 
 class ModelFailed(RetryableFailure):

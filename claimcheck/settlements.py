@@ -47,8 +47,8 @@ class NotRun:
 Outcome = Returned | Failed | NotRun
 
 
-def cooling(delay_s: float) -> NotRun:
-    """No endpoint may be asked for so many seconds."""
+def not_ready(delay_s: float) -> NotRun:
+    """No endpoint that could answer may be asked for so many seconds."""
     spread_s = min(max(delay_s / 2, SPREAD_LEAST_S), SPREAD_MOST_S)
     return NotRun(timedelta(seconds=delay_s), timedelta(seconds=spread_s))
 

@@ -187,6 +187,9 @@ class LanguageSettings(Group):
     """Longest rest that we choose. A service's own Retry-After may be longer, up to `retry_after_max_s`."""
     retry_after_max_s: float = Field(default=600.0, gt=0)
     """The longest Retry-After that is believed."""
+    failed_look_s: float = Field(default=300.0, gt=0)
+    """Seconds until a job comes back that only failed endpoints could answer. Lower: found sooner by a worker with
+    another configuration; higher: fewer writes while the key is wrong."""
     max_prompt_bytes: int = Field(default=1 * MIB, ge=1024)
     """Largest prompt or chat of `complete` in bytes, inclusive. A prompt is held in memory."""
     window_tokens: int = Field(default=6000, ge=256)

@@ -1,9 +1,9 @@
 """Take deliveries from one queue and run them. Each slot has its own connection: receive one, run it, settle it.
 
 Nothing is taken before every dependency has answered once, nor while one of them does not: a job would spend an attempt
-on what its queue keeps for it at no cost. Nor is anything taken while every endpoint of the queue's models rests: most
-of it would be put back at once. That holds up whatever stage is in the queue, also one that asks no model, or that none
-of the endpoints could answer: only the record would tell, and it is read once a message is leased.
+on what its queue keeps for it at no cost. Nor is anything taken while every endpoint of the queue's models rests or has
+failed: most of it would be put back at once. That holds up whatever stage is in the queue, also one that asks no model,
+or that none of the endpoints could answer: only the record would tell, and it is read once a message is leased.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from claimcheck import settlements
 from claimcheck.errors import (
     DependencyFailure,
     DependencyUnavailable,
-    EndpointsCooling,
+    EndpointsNotReady,
     ItemRefused,
     JobFailure,
     LeaseLost,
@@ -140,9 +140,9 @@ class Runner:
         except TaskNotInstalled as error:
             log.warning("stage.not_installed", extra={"detail": error.detail})
             return NotRun(PUT_ASIDE)
-        except EndpointsCooling as rest:
+        except EndpointsNotReady as rest:
             log.info("stage.put_off", extra={"detail": rest.detail, "delay_s": round(rest.delay_s, 3)})
-            return settlements.cooling(rest.delay_s)
+            return settlements.not_ready(rest.delay_s)
         except (LeaseLost, Overtaken):
             raise
         except JobFailure as failure:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from claimcheck.errors import DependencyFailure, EndpointsCooling, MediaUnreadable
+from claimcheck.errors import DependencyFailure, EndpointsNotReady, MediaUnreadable
 from claimcheck.pipeline import MoveOn
 from claimcheck.tasks import Stage, Task
 from services.worker.stage import StageRun
@@ -54,7 +54,7 @@ async def probe(run: StageRun) -> dict[str, Any]:
     if options.do == "fail" or (options.do == "fail-once" and run.attempt == 1):
         raise DependencyFailure("the probe was told to fail")
     if options.do == "cool":
-        raise EndpointsCooling("the probe was told to rest", delay_s=REST_S)
+        raise EndpointsNotReady("the probe was told to rest", delay_s=REST_S)
     if options.do == "crash":
         raise ZeroDivisionError("the probe was told to crash")
     if options.do == "die":
@@ -84,7 +84,7 @@ async def run_part(run: StageRun) -> dict[str, Any]:
     if run.part in options.refuse:
         raise MediaUnreadable("the part was told to refuse")
     if run.part in options.cool:
-        raise EndpointsCooling("the part was told to rest", delay_s=REST_S)
+        raise EndpointsNotReady("the part was told to rest", delay_s=REST_S)
     if run.part in options.fail_once and run.attempt == 1:
         raise DependencyFailure("the part was told to fail")
     filler = {"filler": "x" * options.result_bytes} if options.result_bytes else {}

@@ -27,7 +27,7 @@ from claimcheck.settlements import (
     PutBack,
     Returned,
     Succeed,
-    cooling,
+    not_ready,
 )
 from claimcheck.tasks import Task
 from tests.protocol.concrete import (
@@ -62,7 +62,7 @@ OUTCOMES: dict[str, Outcome] = {
     "died": Failed(WorkerDied("searched")),
     "drained": NotRun(),
     "not installed": NotRun(timedelta(seconds=30)),
-    "cooling": cooling(5.0),
+    "cooling": not_ready(5.0),
 }
 LOCK = timedelta(minutes=1)
 PATIENCE = PATIENCE_LOCKS * LOCK

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from claimcheck import errors
-from claimcheck.errors import BlobMissing, ClaimcheckError, EndpointsCooling, ItemRefused, WriteRefused
+from claimcheck.errors import BlobMissing, ClaimcheckError, EndpointsNotReady, ItemRefused, WriteRefused
 
 
 def leaves(parent: type[ClaimcheckError]) -> list[type[ClaimcheckError]]:
@@ -15,7 +15,7 @@ def leaves(parent: type[ClaimcheckError]) -> list[type[ClaimcheckError]]:
     return below or [parent]
 
 
-INTERNAL = (*leaves(WriteRefused), BlobMissing, ItemRefused, EndpointsCooling)  # never leave the services
+INTERNAL = (*leaves(WriteRefused), BlobMissing, ItemRefused, EndpointsNotReady)  # never leave the services
 SHOWN = [leaf for leaf in leaves(ClaimcheckError) if leaf not in INTERNAL and leaf.__module__ == errors.__name__]
 
 

@@ -84,8 +84,8 @@ def test_worker_that_does_not_know_the_task_puts_it_back_for_later_without_spend
 )
 def test_jobs_for_which_no_endpoint_is_ready_come_back_later_and_spread(delay_s: float, waits_s: float) -> None:
     half = NOW + timedelta(seconds=waits_s)
-    assert decide(WHOLE, settlements.cooling(delay_s)) == PutBack(message(attempt=2, turn=2), half)
-    assert decide(PART, settlements.cooling(delay_s)) == PutBack(
+    assert decide(WHOLE, settlements.not_ready(delay_s)) == PutBack(message(attempt=2, turn=2), half)
+    assert decide(PART, settlements.not_ready(delay_s)) == PutBack(
         message(stage="speech", part=3, attempt=2, turn=2), half
     )
 
@@ -96,7 +96,7 @@ def test_job_that_is_put_off_a_thousand_times_spends_nothing_and_repeats_no_mess
     ids = {delivered.message_id}
     for _ in range(1000):
         settlement = settlements.decide(
-            TASK, delivered, settlements.cooling(5.0),
+            TASK, delivered, settlements.not_ready(5.0),
             delivery_count=0, policy=policy, budget=budget, jitter=0.0, now=now,
         )  # fmt: skip
         assert isinstance(settlement, PutBack)

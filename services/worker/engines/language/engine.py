@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Sequence
 
-from claimcheck.errors import ClaimcheckError, EndpointsCooling, JobFailure, ModelFailed
+from claimcheck.errors import ClaimcheckError, EndpointsNotReady, JobFailure, ModelFailed
 from claimcheck.language import Call
 from claimcheck.settings import Capability, Endpoint, LanguageSettings
 from services.worker.engines.language.blame import MOST_LOST, Suspects
@@ -46,7 +47,7 @@ class LanguageEngine:
         """The answer that counts; one that an earlier delivery has kept is not asked for again.
 
         Raises NoEndpoint, ModelNotOffered, ContentRefused, ContextTooLong, AnswerInvalid, ModelRequestRefused
-        (permanent), EndpointsFailed, ModelFailed (retryable), EndpointsCooling, DependencyUnavailable (of the ledger).
+        (permanent), ModelFailed (retryable), EndpointsNotReady, DependencyUnavailable (of the ledger).
         """
         names = self._able(question.needs, question.model)
         await self._check_ready(question, names, ledger)
@@ -54,7 +55,7 @@ class LanguageEngine:
         try:
             while isinstance(verdict := judge(question, inquiry.asked.calls, names), Ask):
                 await self._ask_one(inquiry, verdict)
-        except (JobFailure, EndpointsCooling):
+        except (JobFailure, EndpointsNotReady):
             await inquiry.withdraw()
             raise
         except asyncio.CancelledError:
@@ -67,13 +68,15 @@ class LanguageEngine:
         found = able(self.settings.endpoints, needs=needs, model=model)
         return min(endpoint.context_tokens for endpoint in found)
 
-    def ready_in_s(self) -> float:
-        """Seconds until some endpoint may be asked; 0 if one is ready, or if there is none at all to wait for."""
-        return self._turns.ready_in_s() or 0.0
-
     def next_in_s(self) -> float:
-        """The same for whoever takes a job as soon as it is 0: one at a time while a rested endpoint is to be tried."""
-        return self._turns.next_in_s() or 0.0
+        """Seconds until whoever asks may take a job; one at a time while a rested endpoint is to be tried.
+
+        Infinite once every endpoint has failed. 0 if there is none at all: each job is told so.
+        """
+        if not self.settings.endpoints:
+            return 0.0
+        wait_s = self._turns.next_in_s()
+        return math.inf if wait_s is None else wait_s
 
     def states(self) -> list[EndpointState]:
         """How every endpoint stands, in the order of the configuration."""
@@ -149,6 +152,7 @@ class LanguageEngine:
             ready_in_s=self._turns.ready_in_s(left),
             untried_in_s=self._turns.ready_in_s(inquiry.untried(among)),
             least_s=self._least_s(),
+            failed_look_s=self.settings.failed_look_s,
         )
         if isinstance(failure, ModelFailed):
             self._suspects.forget_busy(inquiry.key, left)
@@ -169,6 +173,7 @@ class LanguageEngine:
             ready_in_s=ready_in_s,
             untried_in_s=ready_in_s,
             least_s=self._least_s(),
+            failed_look_s=self.settings.failed_look_s,
         )
 
     def _least_s(self) -> float:

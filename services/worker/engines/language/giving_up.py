@@ -8,17 +8,13 @@ from claimcheck.errors import (
     ClaimcheckError,
     ContentRefused,
     ContextTooLong,
-    EndpointsCooling,
-    EndpointsFailed,
+    EndpointsNotReady,
     ModelFailed,
     ModelRequestRefused,
     PermanentFailure,
 )
 from claimcheck.settings import Endpoint
 from services.worker.engines.language.outcomes import Filtered, Outcome, Refused, TooLong
-
-FAILED_RETRY_S = 300.0
-"""Between attempts while every endpoint refuses us: a person has to set a key, and a worker starts again with it."""
 
 
 def filtered(outcome: Filtered, endpoint: Endpoint) -> ContentRefused:
@@ -83,6 +79,7 @@ def none_ready(
     blamed: bool,
     ready_in_s: float | None,
     least_s: float,
+    failed_look_s: float,
 ) -> ClaimcheckError:
     """Why nobody can be asked now.
 
@@ -90,19 +87,20 @@ def none_ready(
     `failing`: those that failed at it in this delivery, each with what they said; `blamed`: it is known to be the
     question's fault; `ready_in_s`: until the first that has not refused may be asked, None if none is left;
     `untried_in_s`: the same of those that have not failed at it either, 0 if one only has no slot free; `least_s`: no
-    job comes back earlier.
+    job comes back earlier; `failed_look_s`: nor one that only failed endpoints could answer, since a person has to set
+    a key first, or another worker has it.
     """
     if ready_in_s is None and refusals:
         return of_refusals(refusals)
     if ready_in_s is None:
         detail = f"every endpoint that could answer refuses this installation: {_named(failed)}"
-        return EndpointsFailed(detail, retry_after_s=FAILED_RETRY_S)
+        return EndpointsNotReady(detail, delay_s=failed_look_s)
     if blamed and untried_in_s is None:
         detail = f"every endpoint that could answer failed at this job, and not for the first time: {_named(failing)}"
         return ModelFailed(detail)
     if untried_in_s == 0:
-        return EndpointsCooling("every endpoint that is ready has as many requests as it may have", delay_s=least_s)
-    return EndpointsCooling("no endpoint that could answer is ready", delay_s=max(ready_in_s, least_s))
+        return EndpointsNotReady("every endpoint that is ready has as many requests as it may have", delay_s=least_s)
+    return EndpointsNotReady("no endpoint that could answer is ready", delay_s=max(ready_in_s, least_s))
 
 
 def _named(endpoints: Mapping[str, str]) -> str:

@@ -103,8 +103,8 @@ class Turns:
         """Those of them that are not asked any more, and what they answered last."""
         return self._pool.failed(among)
 
-    def ready_in_s(self, among: Collection[str] | None = None) -> float | None:
-        """Seconds until the first of these, or of all, is ready; None if none will be by itself."""
+    def ready_in_s(self, among: Collection[str]) -> float | None:
+        """Seconds until the first of these is ready; None if none will be by itself."""
         return self._pool.ready_in_s(among, now=time.monotonic())
 
     def next_in_s(self) -> float | None:

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from claimcheck.errors import AnswerInvalid, EndpointsCooling, ModelNotOffered, NoEndpoint
+from claimcheck.errors import AnswerInvalid, EndpointsNotReady, ModelNotOffered, NoEndpoint
 from claimcheck.job import Job
 from services.worker.engines.language import LanguageEngine
 from tests.services.language.engine.conftest import KEYS, MODEL, SCHEMA, VERSION, Lab, new, question, state_of
@@ -213,9 +213,9 @@ async def test_job_that_nobody_can_be_asked_for_leaves_nothing_and_one_with_an_a
     engine, answered, fresh = lab.engine(lab.endpoint()), new(), new()
     first = await engine.ask(question(), lab.ledger(answered))
     lab.service.script(action="fail", status=429, retry_after_s=30)
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question(), lab.ledger())
-    with pytest.raises(EndpointsCooling, match="no endpoint that could answer is ready"):
+    with pytest.raises(EndpointsNotReady, match="no endpoint that could answer is ready"):
         await engine.ask(question(), lab.ledger(fresh))
     assert await lab.records.asked.of_job(fresh) == []
     assert await engine.ask(question(), lab.ledger(answered)) == first

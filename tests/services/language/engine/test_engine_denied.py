@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from claimcheck.errors import EndpointsCooling, EndpointsFailed, ModelFailed
+from claimcheck.errors import EndpointsNotReady, ModelFailed
 from claimcheck.settings import LanguageSettings
 from services.worker.engines.language import State
 from tests.services.language.engine.conftest import KEYS, Lab, new, question, state_of
@@ -24,12 +25,12 @@ async def test_endpoint_that_denies_us_has_failed_until_the_worker_starts_again(
     lab.service.script(action="fail", status=status, times=1)
     engine = lab.engine(lab.endpoint())
     for _ in range(2):
-        with pytest.raises(EndpointsFailed, match=rf"refuses this installation: a \({status}\)"):
+        with pytest.raises(EndpointsNotReady, match=rf"refuses this installation: a \({status}\)"):
             await engine.ask(question(), lab.ledger())
     assert lab.asked_by_key() == {"a": 1}
     state = state_of(engine)
     assert (state.state, state.ready_in_s, state.last_error) == (State.FAILED, None, str(status))
-    assert engine.ready_in_s() == 0, "nothing heals by itself, so nobody waits for it"
+    assert engine.next_in_s() == math.inf, "nothing heals by itself, so this worker takes no more jobs"
     (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
     assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
 
@@ -38,7 +39,7 @@ async def test_denial_of_one_input_is_no_denial_of_us(lab: Lab) -> None:
     lab.service.script(action="fail", status=403, message="Your input was flagged", match={"text": "poison"})
     engine, job = lab.engine(lab.endpoint()), new()
     await engine.ask(question("food"), lab.ledger())
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question("poison"), lab.ledger(job))
     await engine.ask(question("food"), lab.ledger())
     with pytest.raises(ModelFailed, match=r"a \(403\)"):
@@ -55,7 +56,7 @@ async def test_endpoint_whose_key_cannot_be_sent_has_failed_and_the_next_one_is_
     reply = await engine.ask(question(), lab.ledger())
     assert (reply.call.endpoint, reply.asked.lost) == ("b", 0)
     assert (state_of(engine).state, state_of(engine).last_error) == (State.FAILED, "unsendable")
-    with pytest.raises(EndpointsFailed, match=r"refuses this installation: a \(unsendable\)"):
+    with pytest.raises(EndpointsNotReady, match=r"refuses this installation: a \(unsendable\)"):
         await engine.ask(question(model="a"), lab.ledger())
 
 
@@ -104,7 +105,7 @@ async def test_identity_is_asked_for_a_token_that_goes_along(lab: Lab, identitie
 async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab, identities: Identities, status: int) -> None:
     lab.service.script(action="fail", status=status, times=1)
     engine, job = lab.engine(lab.endpoint(kind="azure", key=None)), new()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question(), lab.ledger(job))
     assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, str(status))
     assert identities.answers == {200: 1}, "it had a token, and the service refused it"
@@ -115,7 +116,7 @@ async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab, identities
 async def test_identity_that_gives_no_token_is_asked_again(lab: Lab, identities: Identities) -> None:
     identities.has_identity = False
     engine, job = lab.engine(lab.endpoint(kind="azure", key=None), call_s=20.0), new()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question(), lab.ledger(job))
     assert (state_of(engine).state, state_of(engine).last_error) == (State.READY, "no-token")
     assert lab.service.counts()["asked"] == 0

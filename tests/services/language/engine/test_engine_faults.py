@@ -14,7 +14,7 @@ from claimcheck.errors import (
     ClaimcheckError,
     ContentRefused,
     ContextTooLong,
-    EndpointsCooling,
+    EndpointsNotReady,
     ModelFailed,
     ModelRequestRefused,
 )
@@ -59,18 +59,18 @@ async def test_next_endpoint_answers_while_the_first_fails(lab: Lab, way: str, k
 async def test_retry_after_is_kept_in_each_of_its_forms(lab: Lab, form: str, status: int) -> None:
     lab.service.script(action="fail", status=status, retry_after_s=3.0, retry_after_as=form)
     engine, job = lab.engine(lab.endpoint()), new()
-    with pytest.raises(EndpointsCooling) as raised:
+    with pytest.raises(EndpointsNotReady) as raised:
         await engine.ask(question(), lab.ledger(job))
     # A date has whole seconds, and is rounded up.
     assert 2.5 <= raised.value.delay_s <= 4.5
     assert state_of(engine).state == State.COOLING
-    assert 2.0 <= engine.ready_in_s() <= 4.5
+    assert 2.0 <= engine.next_in_s() <= 4.5
     assert (await lab.stored(job)).begun == 0, "the request was seen to fail, so nothing is lost"
 
 
 async def test_absurd_retry_after_is_believed_up_to_the_limit(lab: Lab) -> None:
     lab.service.script(action="fail", status=429, retry_after_s=1e6)
-    with pytest.raises(EndpointsCooling) as raised:
+    with pytest.raises(EndpointsNotReady) as raised:
         await lab.engine(lab.endpoint(), retry_after_max_s=9.0).ask(question(), lab.ledger())
     assert 9.0 <= raised.value.delay_s <= 10.0
 
@@ -79,7 +79,7 @@ async def test_cooled_endpoint_is_asked_again_when_its_time_is_over(lab: Lab, ca
     caplog.set_level(logging.INFO, logger="services")
     lab.service.script(action="fail", status=429, retry_after_s=0.3, retry_after_as="ms", times=1)
     engine, job = lab.engine(lab.endpoint()), new()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question(), lab.ledger(job))
     await eventually(lambda: is_ready(engine), "the endpoint has cooled")
     reply = await engine.ask(question(), lab.ledger(job))
@@ -88,14 +88,14 @@ async def test_cooled_endpoint_is_asked_again_when_its_time_is_over(lab: Lab, ca
 
 
 async def is_ready(engine: LanguageEngine) -> bool:
-    return engine.ready_in_s() == 0
+    return engine.next_in_s() == 0
 
 
 async def test_nobody_is_asked_while_everything_cools(lab: Lab) -> None:
     lab.service.script(action="fail", status=429, retry_after_s=30)
     engine = lab.engine()
     for _ in range(5):
-        with pytest.raises(EndpointsCooling):
+        with pytest.raises(EndpointsNotReady):
             await engine.ask(question(), lab.ledger())
     assert lab.asked_by_key() == {"a": 1, "b": 1}
 
@@ -105,7 +105,7 @@ async def test_failing_endpoint_rests_and_is_tried_by_one_request(lab: Lab, capl
     lab.service.script(action="fail", status=500)
     engine = lab.engine(lab.endpoint())
     for _ in range(2):
-        with pytest.raises(EndpointsCooling):
+        with pytest.raises(EndpointsNotReady):
             await engine.ask(question(), lab.ledger())
     assert state_of(engine).state == State.RESTING
     await eventually(lambda: is_ready(engine), "the endpoint has rested")
@@ -124,7 +124,7 @@ async def test_endpoint_that_fails_its_try_rests_longer(lab: Lab) -> None:
     rests = []
     for _ in range(3):
         await eventually(lambda: is_ready(engine), "the endpoint has rested")
-        with pytest.raises(EndpointsCooling) as raised:
+        with pytest.raises(EndpointsNotReady) as raised:
             await engine.ask(question(), lab.ledger())
         rests.append(raised.value.delay_s)
     for rest_s, longest_s in zip(rests, (0.2, 0.4, 0.8), strict=True):
@@ -205,7 +205,7 @@ async def test_what_is_too_long_waits_while_a_larger_context_only_rests(lab: Lab
         {"action": "fail", "status": 429, "retry_after_s": 0.3, "retry_after_as": "ms", "times": 1},
     )
     engine, job = lab.engine(lab.endpoint("a", context_tokens=8192), lab.endpoint("b", priority=1)), new()
-    with pytest.raises(EndpointsCooling) as raised:
+    with pytest.raises(EndpointsNotReady) as raised:
         await engine.ask(question(), lab.ledger(job))
     assert raised.value.delay_s >= 0.2
     await eventually(lambda: is_well(engine, "b"), "the larger one is ready")
@@ -261,9 +261,9 @@ async def test_first_requests_at_once_all_learn_the_newer_name_of_the_limit(lab:
 async def test_question_that_one_endpoint_fails_at_between_answers_is_to_blame(lab: Lab) -> None:
     lab.service.script(action="fail", status=500, match={"text": "poison"})
     engine, job = lab.engine(lab.endpoint(), failures_to_open=9), new()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question("poison"), lab.ledger(job))
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question("poison"), lab.ledger(job))
     await engine.ask(question("food"), lab.ledger())
     with pytest.raises(ModelFailed, match=r"failed at this job, and not for the first time: a \(500\)"):
@@ -275,7 +275,7 @@ async def test_question_that_makes_its_endpoint_busy_each_time_is_to_blame_in_th
     lab.service.script(action="fail", status=status, retry_after_s=0.001, retry_after_as="ms", match={"text": "poison"})
     engine, job = lab.engine(lab.endpoint(), rest_first_s=0.002), new()
     for _ in range(MOST_BUSY - 1):
-        with pytest.raises(EndpointsCooling):
+        with pytest.raises(EndpointsNotReady):
             await engine.ask(question("poison"), lab.ledger(job))
         await eventually(lambda: is_ready(engine), "the endpoint has cooled")
         await engine.ask(question("food"), lab.ledger())
@@ -296,7 +296,7 @@ async def test_question_that_may_be_paid_for_again_and_again_costs_attempts(lab:
     lab.service.script(action="truncate")
     engine, job = lab.engine(lab.endpoint(), failures_to_open=99), new()
     for _ in range(MOST_LOST - 1):
-        with pytest.raises(EndpointsCooling):
+        with pytest.raises(EndpointsNotReady):
             await engine.ask(question(), lab.ledger(job))
     with pytest.raises(ModelFailed):
         await engine.ask(question(), lab.ledger(job))
@@ -306,7 +306,7 @@ async def test_question_that_may_be_paid_for_again_and_again_costs_attempts(lab:
 async def test_endpoint_that_is_not_there_was_never_asked(lab: Lab) -> None:
     gone = lab.endpoint("a", url=f"http://127.0.0.1:{free_port()}/v1")
     engine, job = lab.engine(gone), new()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await engine.ask(question(), lab.ledger(job))
     assert state_of(engine).last_error == "connection"
     assert (await lab.stored(job)).lost == 0
@@ -315,7 +315,7 @@ async def test_endpoint_that_is_not_there_was_never_asked(lab: Lab) -> None:
 async def test_time_limit_holds_while_an_answer_trickles(lab: Lab) -> None:
     lab.service.script(action="drip", drip_s=60.0)
     began_at = time.monotonic()
-    with pytest.raises(EndpointsCooling):
+    with pytest.raises(EndpointsNotReady):
         await lab.engine(lab.endpoint(), call_s=0.5).ask(question(), lab.ledger())
     assert time.monotonic() - began_at < 3
 
@@ -325,13 +325,13 @@ async def test_endpoint_that_dies_and_returns_is_used_again(lab: Lab, run_endpoi
         engine = lab.engine(own.endpoint_settings("own"))
         await engine.ask(question(), lab.ledger())
         own.stop()
-        with pytest.raises(EndpointsCooling):
+        with pytest.raises(EndpointsNotReady):
             await engine.ask(question(), lab.ledger())
         own.start()
         await eventually(lambda: answers(engine, lab), "it answers again")
 
 
 async def answers(engine: LanguageEngine, lab: Lab) -> bool:
-    with contextlib.suppress(EndpointsCooling):
+    with contextlib.suppress(EndpointsNotReady):
         return bool((await engine.ask(question(), lab.ledger())).call.text)
     return False

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from claimcheck.errors import EndpointsCooling
+from claimcheck.errors import EndpointsNotReady
 from services.worker.engines.language import LanguageEngine
 from tests.services.language.engine.conftest import Lab, question
 from tests.stack.waiting import eventually
@@ -48,7 +48,7 @@ async def test_question_that_finds_no_slot_in_time_is_put_back(lab: Lab) -> None
     lab.service.script(action="hang")
     engine = lab.engine(lab.endpoint(concurrency=1), call_s=0.3)
     ended = await asyncio.gather(*(engine.ask(question(), lab.ledger()) for _ in range(4)), return_exceptions=True)
-    assert [type(error) for error in ended] == [EndpointsCooling] * 4
+    assert [type(error) for error in ended] == [EndpointsNotReady] * 4
     assert any("as many requests as it may have" in str(error) for error in ended)
     assert lab.service.counts()["asked"] < 4
 

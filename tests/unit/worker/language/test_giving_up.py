@@ -10,15 +10,13 @@ from claimcheck.errors import (
     ClaimcheckError,
     ContentRefused,
     ContextTooLong,
-    EndpointsCooling,
-    EndpointsFailed,
+    EndpointsNotReady,
     ModelFailed,
     ModelRequestRefused,
 )
 from claimcheck.settings import Endpoint
 from services.worker.engines.language.blame import MOST_BUSY, MOST_REMEMBERED, Suspects
 from services.worker.engines.language.giving_up import (
-    FAILED_RETRY_S,
     filtered,
     none_ready,
     not_for,
@@ -134,7 +132,7 @@ def test_refused_by_all_has_the_firsts_words_or_those_of_the_largest_context() -
 
 def given(**changes: Any) -> dict[str, Any]:
     case = {"refusals": [], "failed": {}, "failing": {"a": "500"}, "blamed": False, "ready_in_s": 0.0}
-    return {**case, "untried_in_s": None, "least_s": 0.5, **changes}
+    return {**case, "untried_in_s": None, "least_s": 0.5, "failed_look_s": 300.0, **changes}
 
 
 REFUSAL = ModelRequestRefused("a answered 400 to the request")
@@ -143,16 +141,16 @@ REFUSAL = ModelRequestRefused("a answered 400 to the request")
 @pytest.mark.parametrize(
     ("case", "kind"),
     [
-        (given(), EndpointsCooling),
+        (given(), EndpointsNotReady),
         (given(blamed=True), ModelFailed),
-        (given(blamed=True, untried_in_s=1.0), EndpointsCooling),
-        (given(ready_in_s=None, failed={"a": "401"}), EndpointsFailed),
-        (given(ready_in_s=None, failed={"a": "401"}, blamed=True), EndpointsFailed),
-        (given(failing={}, untried_in_s=0.0), EndpointsCooling),
+        (given(blamed=True, untried_in_s=1.0), EndpointsNotReady),
+        (given(ready_in_s=None, failed={"a": "401"}), EndpointsNotReady),
+        (given(ready_in_s=None, failed={"a": "401"}, blamed=True), EndpointsNotReady),
+        (given(failing={}, untried_in_s=0.0), EndpointsNotReady),
         # Refused by one: permanent once no other is left that may be asked.
         (given(refusals=[REFUSAL], failing={}, ready_in_s=None), ModelRequestRefused),
         (given(refusals=[REFUSAL], failing={}, ready_in_s=None, failed={"b": "401"}), ModelRequestRefused),
-        (given(refusals=[REFUSAL], failing={}, ready_in_s=9.0, untried_in_s=9.0), EndpointsCooling),
+        (given(refusals=[REFUSAL], failing={}, ready_in_s=9.0, untried_in_s=9.0), EndpointsNotReady),
         (given(refusals=[REFUSAL], failing={"b": "500"}, blamed=True), ModelFailed),
     ],
 )
@@ -163,7 +161,7 @@ def test_why_nobody_can_be_asked(case: dict[str, Any], kind: type[ClaimcheckErro
 @pytest.mark.parametrize(("ready_in_s", "delay_s"), [(0.0, 0.5), (0.4, 0.5), (7.0, 7.0)])
 def test_job_comes_back_when_the_first_is_ready_and_not_at_once(ready_in_s: float, delay_s: float) -> None:
     error = none_ready(**given(ready_in_s=ready_in_s, untried_in_s=ready_in_s))
-    assert isinstance(error, EndpointsCooling)
+    assert isinstance(error, EndpointsNotReady)
     assert error.delay_s == delay_s
 
 
@@ -181,8 +179,8 @@ def test_full_endpoints_are_not_called_not_ready(untried_in_s: float | None, det
 
 def test_failed_endpoints_are_named_and_asked_again_late() -> None:
     error = none_ready(**given(ready_in_s=None, failed={"a": "401", "b": "404"}))
-    assert isinstance(error, EndpointsFailed)
-    assert error.retry_after_s == FAILED_RETRY_S
+    assert isinstance(error, EndpointsNotReady)
+    assert error.delay_s == 300.0
     assert error.detail == "every endpoint that could answer refuses this installation: a (401), b (404)"
 
 
