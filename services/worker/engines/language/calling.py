@@ -89,6 +89,8 @@ class Caller:
         import httpx2
         import openai
 
+        from services.worker.engines.language.bounded import AnswerTooLarge
+
         limit, sent = body.pop("limit"), line.limit_name
         try:
             # Not `chat.completions.create`: it walks through every message by its type, which takes 0.7 of 2.3 ms of
@@ -101,6 +103,8 @@ class Caller:
                 line.limit_name = _NEWER_LIMIT
                 return await self._asked(line, endpoint, {**body, "limit": limit})
             return self._refused(endpoint, error)
+        except AnswerTooLarge:
+            return Failing(why="too-large", lost=True)
         except AzureError:
             return Failing(why="no-token", lost=False)
         except (openai.OpenAIError, aiohttp.ClientError, OSError) as error:
@@ -128,11 +132,17 @@ class Caller:
     def _opened(self, endpoint: Endpoint) -> AsyncOpenAI:
         import openai
 
+        from services.worker.engines.language.bounded import bound
+
         timeout = openai.Timeout(self._settings.call_s, connect=min(CONNECT_S, self._settings.call_s))
         # aiohttp: 1.05 ms of CPU a request, the SDK's default 1.38 (openai 3.54, 1,500 requests one after another).
         # A redirect would take the prompt, and the key with it, to where nobody has configured.
-        http_client = openai.DefaultAioHttpClient(timeout=timeout, follow_redirects=False)
+        http_client = openai.DefaultAioHttpClient(
+            timeout=timeout, follow_redirects=False, event_hooks={"response": [bound]}
+        )
         settings: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": http_client}
+        # Not compressed: what a body takes in memory is what came.
+        settings["default_headers"] = {"Accept-Encoding": "identity"}
         if endpoint.key is not None or endpoint.kind == "openai":
             settings["api_key"] = endpoint.key.get_secret_value() if endpoint.key else NO_KEY
         else:

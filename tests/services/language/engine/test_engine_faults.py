@@ -20,6 +20,7 @@ from claimcheck.errors import (
 )
 from services.worker.engines.language import LanguageEngine, State
 from services.worker.engines.language.blame import MOST_BUSY, MOST_LOST
+from services.worker.engines.language.bounded import MAX_ANSWER_BYTES
 from tests.services.language.engine.conftest import SCHEMA, Lab, events, new, question, state_of
 from tests.stack.endpoints import RunEndpoint
 from tests.stack.ports import free_port
@@ -52,6 +53,15 @@ async def test_next_endpoint_answers_while_the_first_fails(lab: Lab, way: str, k
     assert (reply.call.endpoint, len(reply.asked.calls)) == ("b", 1)
     assert reply.asked.lost == (way in MAYBE_PAID)
     assert state_of(engine).in_flight == 0
+
+
+@pytest.mark.parametrize(("size", "error"), [(MAX_ANSWER_BYTES, "unreadable"), (MAX_ANSWER_BYTES + 1, "too-large")])
+async def test_answer_is_read_up_to_a_limit(lab: Lab, size: int, error: str) -> None:
+    lab.service.script({"action": "body", "body": "x" * size, **ONLY_A})
+    engine = lab.engine()
+    reply = await engine.ask(question(), lab.ledger())
+    assert (reply.call.endpoint, reply.asked.lost) == ("b", 1)
+    assert state_of(engine).last_error == error
 
 
 @pytest.mark.parametrize("form", ["seconds", "ms", "date"])
