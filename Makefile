@@ -36,7 +36,7 @@ bench: setup  ## Run every benchmark: what is fast, what is right, and what it c
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:  ## Remove .venv, node_modules, caches and .local, where the jobs are; not while it runs
-	@if [ -x $(BIN)/claimcheck ] && $(BIN)/claimcheck running; then echo "make stop comes first"; exit 1; fi
+	@[ ! -x $(BIN)/claimcheck ] || { $(BIN)/claimcheck running; [ $$? = 1 ]; } || { echo "make stop comes first"; exit 1; }
 	@echo "Removing $(VENV), node_modules, caches, and .local with every job, model and log in it"
 	@rm -rf $(VENV) node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	@rm -rf claimcheck.egg-info emulators/azure_local_emulators.egg-info

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from claimcheck.commands.arguments import add_client_commands
+from claimcheck.settings import ending_if_refused
 
 INTERRUPTED = 130  # what shells report for Ctrl-C
 
@@ -16,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
-        return command(chosen)
+        with ending_if_refused():
+            return command(chosen)
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -10,14 +10,14 @@ import psutil
 
 from claimcheck.commands.up.orphans import end_orphans
 from claimcheck.commands.up.run_record import Run, forget_run, read_run
-from claimcheck.settings import LocalSettings
+from claimcheck.settings import LocalSettings, read
 
 SLACK_S = 30.0  # beyond the services' own time: Azurite and the emulators end after them
 
 
 def stop() -> int:
     """End it and wait until it has; the exit status: 0, also when nothing ran, or 1 if it did not end."""
-    local = LocalSettings()
+    local = read(LocalSettings)
     run = read_run(local.dir)
     if run is None:
         _say("claimcheck does not run")

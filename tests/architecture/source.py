@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_FOLDERS = ("claimcheck", "services", "emulators/azure_local_emulators", "tests", "benchmarks")
+_FOLDERS = ("claimcheck", "services", "emulators/azure_local_emulators", "examples", "tests", "benchmarks")
 
 
 def files(*under: str) -> list[Path]:

@@ -59,6 +59,15 @@ def test_commands_say_the_same(command: str, begins: str, tmp_path: Path) -> Non
     assert (status, output) == (REFUSED, f"{begins}: {ENDPOINTS}: its value is no JSON\n")
 
 
+@pytest.mark.parametrize("command", ["stop", "running"])
+def test_commands_that_read_the_machines_settings_alone_say_it_too(command: str, tmp_path: Path) -> None:
+    variables = {"CLAIMCHECK_LOCAL__DRAIN_S": "soon"}
+    status, output = _refusal(("claimcheck.commands", command), variables, tmp_path)
+
+    why = "CLAIMCHECK_LOCAL__DRAIN_S is 'soon': Input should be a valid number, unable to parse string as a number"
+    assert (status, output) == (REFUSED, f"the settings are refused:\n{why}\n")
+
+
 @pytest.mark.parametrize(
     ("command", "begins"),
     [
