@@ -20,8 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from claimcheck.settings.groups import MIB, Group
 from claimcheck.settings.refusing import SettingsRefused, place, read, why
-
-Capability = Literal["chat", "vision", "json"]
+from claimcheck.tasks import Capability
 
 ENDPOINT_NAME: Final = r"^[a-z0-9][a-z0-9.-]{0,39}$"
 
@@ -37,6 +36,14 @@ def _clean_key(given: object) -> object:
     if not (key.isascii() and key.isprintable()):
         raise ValueError("a key has to be of printable ASCII, or no request could carry it; this one is not")
     return key or None
+
+
+def _key_in(variable: str) -> object:
+    """The key that this variable holds, if there is one. Raises ValueError that names it: it is the one to mend."""
+    try:
+        return _clean_key(os.environ.get(variable))
+    except ValueError as cause:
+        raise ValueError(f"its key is in {variable}: {cause}") from cause
 
 
 def _is_address(url: str) -> str:
@@ -93,7 +100,7 @@ class Endpoint(Group):
     def _finds_its_key(cls, given: Any) -> Any:
         if not isinstance(given, dict) or not given.get("key_variable") or _clean_key(given.get("key")):
             return given
-        return {**given, "key": os.environ.get(str(given["key_variable"]))}
+        return {**given, "key": _key_in(str(given["key_variable"]))}
 
     @model_validator(mode="after")
     def _has_both_prices(self) -> Self:
@@ -178,7 +185,8 @@ class LanguageSettings(Group):
     call_s: float = Field(default=60.0, gt=0, le=600)
     """Time limit of one request to a model. Lower: long answers fail; higher: a silent endpoint is noticed later."""
     max_output_tokens: int = Field(default=1024, ge=1, le=32_768)
-    """Longest answer, where the options name none; also the most that the options may ask for is 32,768."""
+    """Longest answer in tokens, where the options name none; they may ask for up to 32,768. `summarize` takes it as the
+    least: it asks for three tokens for each of its `max_words` (6,000 at 2,000), up to a third of the context."""
     failures_to_open: int = Field(default=3, ge=1, le=100)
     """Failures of an endpoint in a row after which it rests. Lower: rests for a hiccup; higher: learns later."""
     rest_first_s: float = Field(default=1.0, gt=0)
@@ -187,9 +195,10 @@ class LanguageSettings(Group):
     """Longest rest that we choose. A service's own Retry-After may be longer, up to `retry_after_max_s`."""
     retry_after_max_s: float = Field(default=600.0, gt=0)
     """The longest Retry-After that is believed."""
-    failed_look_s: float = Field(default=300.0, gt=0)
-    """Seconds until a job comes back that only failed endpoints could answer. Lower: found sooner by a worker with
-    another configuration; higher: fewer writes while the key is wrong."""
+    failed_rest_s: float = Field(default=300.0, gt=0)
+    """Longest time, and at least half of it, until one request tries an endpoint that has failed. Lower: one that was
+    mended at its service, such as its credit or a role, is found sooner; higher: fewer requests that are refused. A job
+    that waits for it was put back until then and up to half a minute more, and no restart makes it come sooner."""
     max_prompt_bytes: int = Field(default=1 * MIB, ge=1024)
     """Largest prompt or chat of `complete` in bytes, inclusive. A prompt is held in memory."""
     window_tokens: int = Field(default=6000, ge=256)
@@ -253,5 +262,6 @@ class DocumentSettings(Group):
     wall_s: float = Field(default=120.0, gt=0)
     """Seconds one child may take in all."""
     readers: int = Field(default=2, ge=1, le=64)
-    """Children of one worker at once, whatever `language.slots` is; further jobs wait for their turn. Together they may
-    take `readers` x `memory_bytes`, 2 GiB. Lower: a bomb holds others up for `wall_s`; higher: more memory."""
+    """Children of one worker at once, whatever its slots are; further jobs wait for their turn. It holds for handlers
+    that hold `run.engines.readers` meanwhile, as all of ours do. Together the children may take `readers` x
+    `memory_bytes`, 2 GiB. Lower: a bomb holds others up for `wall_s`; higher: more memory."""

@@ -37,6 +37,18 @@ QUICK = {
     "CLAIMCHECK_JOB__MAX_ATTEMPTS": "1",
 }
 
+WAYS: dict[str, dict[str, Any]] = {
+    "429 in seconds": {"action": "fail", "status": 429, "retry_after_s": 2},
+    "429 by date": {"action": "fail", "status": 429, "retry_after_s": 2, "retry_after_as": "date"},
+    "500": {"action": "fail", "status": 500},
+    "hangs": {"action": "hang"},
+    "too slow": {"action": "drip", "drip_s": 6},
+    "closes": {"action": "close"},
+    "truncates": {"action": "truncate"},
+    "broken body": {"action": "body", "body": '{"choices": ['},
+}
+"""How services fail, as rules of a scripted endpoint."""
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import RunSystem
-from tests.faults.endpoint_pair import CALL_S, REST_MAX_S, Load, Pair, running_pair, share_of_first
+from tests.faults.endpoint_pair import CALL_S, REST_MAX_S, WAYS, Load, Pair, running_pair, share_of_first
 from tests.stack.endpoints import RunEndpoint
 from tests.stack.names import NameStock
 from tests.stack.services import Services
@@ -24,17 +24,6 @@ FEW, MANY = 8, 20
 """Requests of which a share is taken."""
 # The last request that hangs, the longest rest, and slack for a loaded machine.
 BACK_S = CALL_S + REST_MAX_S + 10.0
-
-WAYS: dict[str, dict[str, Any]] = {
-    "429 in seconds": {"action": "fail", "status": 429, "retry_after_s": 2},
-    "429 by date": {"action": "fail", "status": 429, "retry_after_s": 2, "retry_after_as": "date"},
-    "500": {"action": "fail", "status": 500},
-    "hangs": {"action": "hang"},
-    "too slow": {"action": "drip", "drip_s": 6},
-    "closes": {"action": "close"},
-    "truncates": {"action": "truncate"},
-    "broken body": {"action": "body", "body": '{"choices": ['},
-}
 
 
 @pytest.fixture(scope="module")

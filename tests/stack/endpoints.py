@@ -112,7 +112,8 @@ RunEndpoint = Callable[..., AbstractContextManager[ScriptedEndpoint]]
 
 
 @contextlib.contextmanager
-def _run(**how: Any) -> Iterator[ScriptedEndpoint]:
+def serving(**how: Any) -> Iterator[ScriptedEndpoint]:
+    """Run one; its arguments are those of `ScriptedEndpoint`. Without a rule inside, and gone after."""
     endpoint = ScriptedEndpoint(**how)
     try:
         endpoint.start()
@@ -124,13 +125,13 @@ def _run(**how: Any) -> Iterator[ScriptedEndpoint]:
 @pytest.fixture(scope="session")
 def run_endpoint() -> RunEndpoint:
     """Run an endpoint of one's own: `with run_endpoint(models=["a", "b"], delay_s=0.1) as endpoint:`."""
-    return _run
+    return serving
 
 
 @pytest.fixture(scope="module")
 def module_endpoint() -> Iterator[ScriptedEndpoint]:
     """An endpoint for a module's system."""
-    with _run() as endpoint:
+    with serving() as endpoint:
         yield endpoint
 
 

@@ -14,6 +14,7 @@ from claimcheck import demonstration
 from claimcheck.commands.up.errors import ModelMissing
 from claimcheck.commands.up.preparation import demonstration_file, fetching
 from tests.stack.components import ROOT
+from tests.stack.waiting import until
 
 FETCHER = "services.worker.engines.model_sources"
 
@@ -53,7 +54,7 @@ def test_models_are_fetched_at_once_and_no_further_when_something_else_fails(
 ) -> None:
     def fails() -> None:
         with fetching(ROOT, ["base", "tiny.en", "base"], tmp_path, said.append):
-            assert len(_fetchers()) == 2
+            until(lambda: len(_fetchers()) == 2, "both are being fetched")  # A new process has no arguments at first.
             raise LookupError("something else")
 
     with pytest.raises(LookupError):

@@ -36,7 +36,7 @@ DENIED = EndpointState(
     state=State.FAILED,
     in_flight=0,
     concurrency=1,
-    ready_in_s=None,
+    ready_in_s=240.0,
     requests={"denied": 1},
     input_tokens=0,
     output_tokens=0,
@@ -60,7 +60,7 @@ async def test_people_read_every_endpoint_as_json(shown: httpx.AsyncClient) -> N
     here, there = (await shown.get("/endpoints")).raise_for_status().json()["endpoints"]
     assert (here["name"], here["state"], here["ready_in_s"]) == ("here", "ready", 0.0)
     assert here["requests"] == {"answered": 12, "busy": 2}
-    assert (there["state"], there["ready_in_s"], there["last_error"]) == ("failed", None, "401")
+    assert (there["state"], there["ready_in_s"], there["last_error"]) == ("failed", 240.0, "401")
 
 
 async def test_prometheus_reads_states_requests_and_tokens(shown: httpx.AsyncClient) -> None:

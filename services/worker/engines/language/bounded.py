@@ -14,11 +14,16 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 
 class AnswerTooLarge(Exception):
-    """The body is longer than anything that was asked for."""
+    """The body is longer than anything that was asked for, or may be."""
 
 
 async def bound(response: httpx2.Response) -> None:
-    """Stop reading this response at the limit. A hook for `response` events."""
+    """Stop reading this response at the limit. A hook for `response` events.
+
+    Raises AnswerTooLarge for one that is compressed, though none was asked for: nobody knows how large it is.
+    """
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise AnswerTooLarge
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     response.stream = _Bounded(response.stream)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import Sequence
@@ -71,12 +70,9 @@ class LanguageEngine:
     def next_in_s(self) -> float:
         """Seconds until whoever asks may take a job; one at a time while a rested endpoint is to be tried.
 
-        Infinite once every endpoint has failed. 0 if there is none at all: each job is told so.
+        0 if there is no endpoint at all: each job is told so.
         """
-        if not self.settings.endpoints:
-            return 0.0
-        wait_s = self._turns.next_in_s()
-        return math.inf if wait_s is None else wait_s
+        return self._turns.next_in_s() or 0.0
 
     def states(self) -> list[EndpointState]:
         """How every endpoint stands, in the order of the configuration."""
@@ -144,15 +140,16 @@ class LanguageEngine:
 
     def _none_ready(self, inquiry: Inquiry, among: Sequence[str]) -> ClaimcheckError:
         left = inquiry.left(among)
+        failed = self._turns.failed(left)
+        untried = [name for name in inquiry.untried(among) if name not in failed]
         failure = none_ready(
             refusals=inquiry.refusals,
-            failed=self._turns.failed(left),
+            failed=failed if len(failed) == len(left) else {},
             failing={name: why for name, why in inquiry.failing.items() if name in left},
             blamed=inquiry.blamed,
             ready_in_s=self._turns.ready_in_s(left),
-            untried_in_s=self._turns.ready_in_s(inquiry.untried(among)),
+            untried_in_s=self._turns.ready_in_s(untried),
             least_s=self._least_s(),
-            failed_look_s=self.settings.failed_look_s,
         )
         if isinstance(failure, ModelFailed):
             self._suspects.forget_busy(inquiry.key, left)
@@ -164,16 +161,16 @@ class LanguageEngine:
             return
         if (found := await ledger.find(question.name)) is not None and found.calls:
             return
-        ready_in_s = self._turns.ready_in_s(names)
+        self._turns.give_way()
+        failed, ready_in_s = self._turns.failed(names), self._turns.ready_in_s(names)
         raise none_ready(
             refusals=(),
-            failed=self._turns.failed(names),
+            failed=failed if len(failed) == len(names) else {},
             failing={},
             blamed=False,
             ready_in_s=ready_in_s,
             untried_in_s=ready_in_s,
             least_s=self._least_s(),
-            failed_look_s=self.settings.failed_look_s,
         )
 
     def _least_s(self) -> float:

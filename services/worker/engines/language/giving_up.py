@@ -79,22 +79,20 @@ def none_ready(
     blamed: bool,
     ready_in_s: float | None,
     least_s: float,
-    failed_look_s: float,
 ) -> ClaimcheckError:
     """Why nobody can be asked now.
 
-    `refusals`: of endpoints that refused this question; of the others, `failed`: those that have failed for good, and
+    `refusals`: of endpoints that refused this question; of the others, `failed`: all of them, if all have failed, and
     `failing`: those that failed at it in this delivery, each with what they said; `blamed`: it is known to be the
     question's fault; `ready_in_s`: until the first that has not refused may be asked, None if none is left;
-    `untried_in_s`: the same of those that have not failed at it either, 0 if one only has no slot free; `least_s`: no
-    job comes back earlier; `failed_look_s`: nor one that only failed endpoints could answer, since a person has to set
-    a key first, or another worker has it.
+    `untried_in_s`: the same of those that have not failed either, at it or at all, 0 if one only has no slot free;
+    `least_s`: no job comes back earlier.
     """
-    if ready_in_s is None and refusals:
-        return of_refusals(refusals)
     if ready_in_s is None:
+        return of_refusals(refusals)
+    if failed:
         detail = f"every endpoint that could answer refuses this installation: {_named(failed)}"
-        return EndpointsNotReady(detail, delay_s=failed_look_s)
+        return EndpointsNotReady(detail, delay_s=max(ready_in_s, least_s))
     if blamed and untried_in_s is None:
         detail = f"every endpoint that could answer failed at this job, and not for the first time: {_named(failing)}"
         return ModelFailed(detail)

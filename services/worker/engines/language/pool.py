@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from claimcheck.settings import Endpoint
@@ -18,7 +18,7 @@ CANCELLED = "cancelled"
 DOUBTED = frozenset({403, 404})
 """What gateways and firewalls also answer to what a client has written, without a code that says so."""
 DOUBT_S = 300.0
-"""One question alone makes an endpoint that has answered others fail for good if it is denied for so long."""
+"""An endpoint that has answered has failed once nothing but such denials has come from it for so long."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class WaitForProbe:
 
 @dataclass(frozen=True)
 class NotReady:
-    """`ready_in_s`: until the first is ready; None if all have failed, or none is left."""
+    """`ready_in_s`: until the first is ready; None if none is left."""
 
     ready_in_s: float | None
 
@@ -56,7 +56,7 @@ class Change:
 
     endpoint: Endpoint
     state: State
-    ready_in_s: float | None
+    ready_in_s: float
     error: str | None
 
 
@@ -121,15 +121,17 @@ class Pool:
         return self._take(preferred[0] if preferred else self._shares.next(sharing, free))
 
     def weighed(self, turn: Turn, outcome: Outcome, *, asker: str, now: float) -> Outcome:
-        """The outcome as it counts: a denial may be meant for the question, as long as others are answered.
+        """The outcome as it counts: a denial may be meant for the question.
 
+        It may for as long as others are answered; before the first answer, until a second question meets it.
         `asker`: tells the question from every other.
         """
         member = self._members[turn.endpoint.name]
         match outcome:
-            case Denied(status=status) if status in DOUBTED and member.answered_at is not None:
+            case Denied(status=status) if status in DOUBTED:
                 first = member.denial = member.denial or _Denial(asker, now)
-                if first.asker == asker and now - first.at < DOUBT_S:
+                doubted = first.asker == asker or member.answered_at is not None
+                if doubted and now - first.at < DOUBT_S:
                     return Failing(why=str(status), lost=False)
             case Denied() | Failing() | Busy():
                 pass
@@ -146,7 +148,7 @@ class Pool:
             member.answered_at = now
             member.input_tokens += outcome.input_tokens
             member.output_tokens += outcome.output_tokens
-        if before.state != State.FAILED:
+        if before.state != State.FAILED or member.standing is not before:
             member.last_error = error_of(outcome) or member.last_error
         return _change(member, before, now)
 
@@ -166,21 +168,28 @@ class Pool:
         return self._members[name].answered_at
 
     def failed(self, among: Collection[str]) -> dict[str, str]:
-        """Those of them that are not asked any more, and what they answered last."""
+        """Those of them that have failed, and what they answered last."""
         members = [self._members[name] for name in among]
         return {member.name: member.last_error or "" for member in members if member.standing.state == State.FAILED}
 
     def next_in_s(self, *, now: float) -> float | None:
-        """As `ready_in_s` of all, for whoever then takes a job: while none is known to be well, one at a time."""
-        well = any(member.standing.as_of(now) == State.READY for member in self._members.values())
-        ready_in_s = self.ready_in_s(now=now)
+        """As `ready_in_s` of all, for whoever then takes a job; while none is known to be well, one at a time.
+
+        Those that have failed are tried by the jobs that others answer, and waited for only if there are no others.
+        """
+        members = self._members.values()
+        left = [member for member in members if member.standing.state != State.FAILED] or members
+        ready_in_s = _first_ready_in_s(left, now)
+        well = any(member.standing.as_of(now) == State.READY for member in left)
         return ready_in_s if well or ready_in_s != 0.0 else self._gate.wait_s(now)
 
-    def ready_in_s(self, among: Collection[str] | None = None, *, now: float) -> float | None:
-        """Seconds until the first of those named, or of all, is ready; None if all have failed."""
-        members = self._members.values() if among is None else [self._members[name] for name in among]
-        waits_s = [wait_s for member in members if (wait_s := member.standing.ready_in_s(now)) is not None]
-        return min(waits_s, default=None)
+    def give_way(self) -> None:
+        """Whoever was let through one at a time has a job for another endpoint than the one that is to be tried."""
+        self._gate.reopen()
+
+    def ready_in_s(self, among: Collection[str], *, now: float) -> float | None:
+        """Seconds until the first of those named is ready; None if there is none."""
+        return _first_ready_in_s((self._members[name] for name in among), now)
 
     def due_in_s(self, *, now: float) -> float | None:
         """Seconds until the clock alone makes another one ready; None if it will not."""
@@ -223,8 +232,11 @@ class Pool:
 def _why_not(members: Sequence[_Member], now: float) -> WaitForProbe | NotReady:
     if any(member.standing.probing for member in members):
         return WaitForProbe()
-    waits_s = [wait_s for member in members if (wait_s := member.standing.ready_in_s(now)) is not None]
-    return NotReady(min(waits_s, default=None))
+    return NotReady(_first_ready_in_s(members, now))
+
+
+def _first_ready_in_s(members: Iterable[_Member], now: float) -> float | None:
+    return min((member.standing.ready_in_s(now) for member in members), default=None)
 
 
 def _change(member: _Member, before: Standing, now: float) -> Change | None:

@@ -39,6 +39,6 @@ def _number(text: str | None) -> float | None:
 def _date(text: str | None) -> datetime | None:
     try:
         at = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a year or an hour beyond all numbers
         return None
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -30,15 +30,17 @@ class Resting:
     failures_to_open: int
     first_s: float
     max_s: float
+    failed_s: float
+    """Of one that has failed."""
 
     @classmethod
     def of(cls, settings: LanguageSettings) -> Resting:
         """As the settings say."""
-        return cls(settings.failures_to_open, settings.rest_first_s, settings.rest_max_s)
+        return cls(settings.failures_to_open, settings.rest_first_s, settings.rest_max_s, settings.failed_rest_s)
 
     def rest_s(self, rests: int, jitter: float) -> float:
         """Seconds to rest after so many rests in a row: doubled each time; between half and all of it, by `jitter`."""
-        return min(self.first_s * 2.0 ** min(rests, MAX_DOUBLINGS), self.max_s) * (0.5 + 0.5 * jitter)
+        return min(self.first_s * 2.0 ** min(rests, MAX_DOUBLINGS), self.max_s) * _half_to_all(jitter)
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,27 @@ class Standing:
 
     state: State = State.READY
     until: float = 0.0
-    """When it may be asked again, if it cools or rests."""
+    """When it may be asked again, unless it is ready."""
     failures: int = 0
     """In a row."""
     rests: int = 0
     """Rests in a row: of those that we choose, each is longer than the last."""
     probing: bool = False
-    """Whether one request is under way that tries a rested endpoint."""
+    """Whether one request is under way that tries it after a rest."""
 
-    def ready_in_s(self, now: float) -> float | None:
-        """Seconds until it may be asked; None if never by itself."""
-        if self.state == State.FAILED:
-            return None
+    def ready_in_s(self, now: float) -> float:
+        """Seconds until it may be asked."""
         if self.state == State.READY:
             return 0.0
         return PROBE_LOOK_S if self.probing else max(0.0, self.until - now)
 
     def as_of(self, now: float) -> State:
-        """The state as people see it: a cooled one is ready, a rested one rests until the request that tries it."""
+        """The state as people see it: a cooled one is ready, any other is what it was until a request has tried it."""
         return State.READY if self.state == State.COOLING and now >= self.until else self.state
 
     def tried(self) -> Standing:
         """A request begins."""
-        return replace(self, probing=True) if self.state == State.RESTING else self
+        return replace(self, probing=True) if self.state in (State.RESTING, State.FAILED) else self
 
     def let_go(self, *, probe: bool) -> Standing:
         """A request was cancelled: that says nothing."""
@@ -78,16 +78,16 @@ class Standing:
     def after(self, outcome: Outcome, *, probe: bool, now: float, resting: Resting, jitter: float) -> Standing:
         """As the outcome of a request leaves it. `probe`: the request tried it; `jitter`: uniform in [0, 1)."""
         match outcome:
-            case _ if self.state == State.FAILED:
-                return self
+            case _ if self.state == State.FAILED and not probe:
+                return self  # It was asked before.
             case Answered() | Filtered() | TooLong() | Refused():
                 return self if self._cools(now) else Standing()
             case Busy(retry_after_s=asked_s):
                 return self._cooling(asked_s, now, resting, jitter)
-            case Failing():
+            case Failing() if self.state != State.FAILED:
                 return self._failing(now, resting, jitter, probe=probe)
-            case Denied():
-                return replace(self, state=State.FAILED, probing=False)
+            case Failing() | Denied():
+                return Standing(State.FAILED, until=now + resting.failed_s * _half_to_all(jitter))
         assert_never(outcome)
 
     def _cools(self, now: float) -> bool:
@@ -116,3 +116,7 @@ class Standing:
             return replace(self, failures=failures)
         until = max(self.until, now + resting.rest_s(self.rests, jitter))
         return Standing(State.RESTING, until=until, failures=failures, rests=self.rests + 1)
+
+
+def _half_to_all(jitter: float) -> float:
+    return 0.5 + 0.5 * jitter

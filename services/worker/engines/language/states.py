@@ -12,8 +12,8 @@ class State(StrEnum):
 
     ready ──429──▶ cooling ──its time is over──▶ ready
     ready ──failures in a row──▶ resting ──its time is over: one request tries it──▶ ready, or resting for longer
-    any ──401, 403, 404──▶ failed, until the worker starts with another configuration; one 403 or 404 between answers
-                           counts as a failure, since it may be meant for what was asked
+    any ──401, 402, 403, 404 ...──▶ failed ──minutes are over: one request tries it──▶ ready, or failed again
+                                    403 and 404 may be meant for what was asked, and count as failures at first
     """
 
     READY = "ready"
@@ -34,8 +34,8 @@ class EndpointState:
     """Requests under way."""
     concurrency: int
     """Most requests under way."""
-    ready_in_s: float | None
-    """Seconds until it may be asked; 0 if it may now, null if never by itself."""
+    ready_in_s: float
+    """Seconds until it may be asked; 0 if it may now."""
     requests: Mapping[str, int]
     """Requests that have ended, by how: answered, busy, failing, denied, filtered, too-long, refused, cancelled."""
     input_tokens: int

@@ -100,16 +100,20 @@ class Turns:
         return self._pool.answered_at(endpoint)
 
     def failed(self, among: Collection[str]) -> dict[str, str]:
-        """Those of them that are not asked any more, and what they answered last."""
+        """Those of them that have failed, and what they answered last."""
         return self._pool.failed(among)
 
     def ready_in_s(self, among: Collection[str]) -> float | None:
-        """Seconds until the first of these is ready; None if none will be by itself."""
+        """Seconds until the first of these is ready; None if there is none."""
         return self._pool.ready_in_s(among, now=time.monotonic())
 
     def next_in_s(self) -> float | None:
         """The same of all, for whoever then takes a job; one at a time while a rested endpoint is to be tried."""
         return self._pool.next_in_s(now=time.monotonic())
+
+    def give_way(self) -> None:
+        """Whoever asked that last has a job for another endpoint than the one that is to be tried."""
+        self._pool.give_way()
 
     def states(self) -> list[EndpointState]:
         """Every endpoint, in the order of the configuration."""

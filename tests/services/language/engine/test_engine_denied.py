@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,31 +13,84 @@ from pydantic import SecretStr
 
 from claimcheck.errors import EndpointsNotReady, ModelFailed
 from claimcheck.settings import LanguageSettings
-from services.worker.engines.language import State
+from services.worker.engines.language import LanguageEngine, State
 from tests.services.language.engine.conftest import KEYS, Lab, new, question, state_of
+from tests.stack.waiting import eventually
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-async def test_endpoint_that_denies_us_has_failed_until_the_worker_starts_again(
-    lab: Lab, status: int, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("status", "questions"), [(401, 1), (403, 2), (404, 2)])
+async def test_endpoint_that_denies_us_has_failed(
+    lab: Lab, status: int, questions: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lab.service.script(action="fail", status=status, times=1)
+    lab.service.script(action="fail", status=status, times=questions)
     engine = lab.engine(lab.endpoint())
-    for _ in range(2):
-        with pytest.raises(EndpointsNotReady, match=rf"refuses this installation: a \({status}\)"):
+    for _ in range(questions - 1):  # The first may be refused for what it is.
+        with pytest.raises(EndpointsNotReady, match="no endpoint that could answer is ready"):
             await engine.ask(question(), lab.ledger())
-    assert lab.asked_by_key() == {"a": 1}
-    state = state_of(engine)
-    assert (state.state, state.ready_in_s, state.last_error) == (State.FAILED, None, str(status))
-    assert engine.next_in_s() == math.inf, "nothing heals by itself, so this worker takes no more jobs"
+    for _ in range(2):
+        with pytest.raises(EndpointsNotReady, match=rf"refuses this installation: a \({status}\)") as raised:
+            await engine.ask(question(), lab.ledger())
+        assert 149 < raised.value.delay_s <= 300
+    assert lab.asked_by_key() == {"a": questions}
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.FAILED, str(status))
+    assert engine.next_in_s() > 149, "this worker takes no more jobs meanwhile"
     (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
     assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
 
 
-async def test_denial_of_one_input_is_no_denial_of_us(lab: Lab) -> None:
+async def test_endpoint_that_has_failed_is_tried_again_and_ready_once_it_was_mended(lab: Lab) -> None:
+    [rule] = lab.service.script(action="fail", status=402)
+    engine, job = lab.engine(lab.endpoint(), failed_rest_s=0.2), new()
+    for times in (1, 2):
+        await eventually(lambda: may_take_a_job(engine), "it is to be tried")
+        with pytest.raises(EndpointsNotReady, match="refuses this installation"):
+            await engine.ask(question(), lab.ledger(job))
+        assert (state_of(engine).state, lab.asked_by_key()) == (State.FAILED, {"a": times})
+    lab.service.remove(rule)
+    await eventually(lambda: may_take_a_job(engine), "it is to be tried once more")
+    reply = await engine.ask(question(), lab.ledger(job))
+    assert (reply.call.endpoint, reply.asked.lost, state_of(engine).state) == ("a", 0, State.READY)
+
+
+async def test_job_that_is_too_long_for_one_waits_for_a_larger_one_that_has_failed(lab: Lab) -> None:
+    lab.service.script(action="too-long", match={"key": "a"})
+    [rule] = lab.service.script(action="fail", status=401, match={"key": "b"})
+    engine, job = lab.engine(lab.endpoint("a", context_tokens=8000), lab.endpoint("b"), failed_rest_s=0.2), new()
+    with pytest.raises(EndpointsNotReady, match=r"refuses this installation: b \(401\)"):
+        await engine.ask(question(), lab.ledger(job))
+    lab.service.remove(rule)
+    await eventually(lambda: is_due(engine, "b"), "b is to be tried")
+    assert (await engine.ask(question(), lab.ledger(job))).call.endpoint == "b"
+
+
+async def may_take_a_job(engine: LanguageEngine) -> bool:
+    return engine.next_in_s() == 0
+
+
+async def is_due(engine: LanguageEngine, name: str) -> bool:
+    return state_of(engine, name).ready_in_s == 0
+
+
+async def test_jobs_for_a_failed_endpoint_do_not_keep_others_from_trying_one_that_rests(lab: Lab) -> None:
+    lab.service.script(action="fail", status=401, match={"key": "a"})
+    lab.service.script(action="fail", status=500, times=2, match={"key": "b"})
+    engine = lab.engine(lab.endpoint("a"), lab.endpoint("b"))
+    for name in ("a", "b", "b"):
+        with pytest.raises(EndpointsNotReady):
+            await engine.ask(question(model=name), lab.ledger())
+    assert [state_of(engine, name).state for name in ("a", "b")] == [State.FAILED, State.RESTING]
+    await eventually(lambda: may_take_a_job(engine), "b is to be tried")
+    with pytest.raises(EndpointsNotReady):
+        await engine.ask(question(model="a"), lab.ledger())
+    assert engine.next_in_s() == 0, "the next job may be for b"
+
+
+@pytest.mark.parametrize("has_answered", [True, False])
+async def test_denial_of_one_input_is_no_denial_of_us(lab: Lab, has_answered: bool) -> None:
     lab.service.script(action="fail", status=403, message="Your input was flagged", match={"text": "poison"})
     engine, job = lab.engine(lab.endpoint()), new()
-    await engine.ask(question("food"), lab.ledger())
+    if has_answered:
+        await engine.ask(question("food"), lab.ledger())
     with pytest.raises(EndpointsNotReady):
         await engine.ask(question("poison"), lab.ledger(job))
     await engine.ask(question("food"), lab.ledger())

@@ -15,7 +15,7 @@ from services.worker.engines.language.states import State
 ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, output_tokens=1)
 FAILING, BUSY = Failing(why="500", lost=False), Busy(status=429, retry_after_s=5.0)
 FORBIDDEN, UNKNOWN, KEY = Denied(status=403), Denied(status=404), Denied(status=401)
-REST_S = 10.0
+REST_S, FAILED_S = 10.0, 300.0
 
 Step = tuple[str, Outcome, float]
 """Which question, what its service answers, and how many seconds after the step before."""
@@ -26,7 +26,9 @@ def endpoint(name: str = "a") -> Endpoint:
 
 
 def pool(*names: str, failures_to_open: int = 1) -> Pool:
-    return Pool([endpoint(name) for name in names], Resting(failures_to_open, first_s=REST_S, max_s=REST_S))
+    return Pool(
+        [endpoint(name) for name in names], Resting(failures_to_open, first_s=REST_S, max_s=REST_S, failed_s=FAILED_S)
+    )
 
 
 def take(pool: Pool, name: str, now: float) -> Turn:
@@ -48,20 +50,24 @@ def state(pool: Pool, now: float = 0.0) -> State:
 @pytest.mark.parametrize(
     ("steps", "left"),
     [
-        # Whoever has never answered, and whoever does not know the key, has failed at once.
-        ([("q", FORBIDDEN, 0.0)], State.FAILED),
-        ([("q", UNKNOWN, 0.0)], State.FAILED),
+        # Whoever does not know the key has failed at once.
+        ([("q", KEY, 0.0)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("q", KEY, 0.0)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("q", Denied(status=402), 0.0)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("q", Denied(status=0), 0.0)], State.FAILED),
-        # One question alone may be what is meant.
+        # Whoever has never answered has failed at the second question that it denies.
+        ([("poison", FORBIDDEN, 0.0)], State.READY),
+        ([("poison", UNKNOWN, 0.0), ("poison", FORBIDDEN, 9.0)], State.READY),
+        ([("poison", UNKNOWN, 0.0), ("poison", UNKNOWN, DOUBT_S)], State.FAILED),
+        ([("poison", FORBIDDEN, 0.0), ("other", FORBIDDEN, 0.0)], State.FAILED),
+        ([("poison", FORBIDDEN, 0.0), ("q", ANSWERED, 0.0), ("other", FORBIDDEN, 0.0)], State.READY),
+        # Of one that has answered, questions may be what is meant, until nothing else comes for long.
         ([("q", ANSWERED, 0.0), ("poison", FORBIDDEN, 0.0)], State.READY),
         ([("q", ANSWERED, 0.0), ("poison", UNKNOWN, 0.0)], State.READY),
         ([("q", ANSWERED, 0.0), ("poison", FORBIDDEN, 0.0), ("poison", FORBIDDEN, 9.0)], State.READY),
         ([("q", ANSWERED, 0.0), ("poison", FORBIDDEN, 0.0), ("poison", FORBIDDEN, DOUBT_S)], State.FAILED),
-        # Two in a row are not, whatever else goes wrong in between.
-        ([("q", ANSWERED, 0.0), ("one", FORBIDDEN, 0.0), ("other", FORBIDDEN, 0.0)], State.FAILED),
-        ([("q", ANSWERED, 0.0), ("one", FORBIDDEN, 0.0), ("other", FAILING, 0.0), ("other", UNKNOWN, 0.0)], "failed"),
+        ([("q", ANSWERED, 0.0), ("one", FORBIDDEN, 0.0), ("other", FORBIDDEN, 0.0)], State.READY),
+        ([("q", ANSWERED, 0.0), ("one", UNKNOWN, 0.0), ("q", FAILING, 9.0), ("q", UNKNOWN, DOUBT_S)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("one", FORBIDDEN, 0.0), ("q", ANSWERED, 0.0), ("two", FORBIDDEN, 0.0)], State.READY),
         (
             [
@@ -123,10 +129,30 @@ def test_try_that_is_decided_lets_all_through_or_none(outcome: Outcome, next_in_
     assert [asked.next_in_s(now=REST_S) for _ in range(3)] == [next_in_s] * 3
 
 
-def test_all_pass_while_one_endpoint_is_well_and_wait_for_nobody_if_all_have_failed() -> None:
+def test_all_pass_while_one_endpoint_is_well() -> None:
     asked = pool("a", "b")
     ask(asked, FAILING)
     assert [asked.next_in_s(now=REST_S) for _ in range(3)] == [0.0] * 3
+
+
+def test_whoever_passed_in_vain_gives_way_to_the_next() -> None:
     asked = pool("a")
+    ask(asked, FAILING)
+    assert asked.next_in_s(now=REST_S) == 0.0
+    asked.give_way()
+    assert [asked.next_in_s(now=REST_S) for _ in range(2)] == [0.0, PROBE_LOOK_S]
+
+
+def test_failed_endpoints_are_waited_for_only_if_there_are_no_others() -> None:
+    asked = pool("a", "b")
     ask(asked, KEY)
-    assert asked.next_in_s(now=0.0) is None
+    assert asked.next_in_s(now=FAILED_S) == 0.0
+    ask(asked, FAILING, name="b", now=FAILED_S)
+    assert asked.next_in_s(now=FAILED_S) == REST_S
+    ask(asked, KEY, name="b", now=FAILED_S + REST_S)
+    waits_s = [asked.next_in_s(now=FAILED_S + REST_S) for _ in range(2)]
+    assert waits_s == [0.0, PROBE_LOOK_S], "a may be tried, by one at a time"
+
+
+def test_without_an_endpoint_nothing_is_waited_for() -> None:
+    assert pool().next_in_s(now=0.0) is None

@@ -132,7 +132,7 @@ def test_refused_by_all_has_the_firsts_words_or_those_of_the_largest_context() -
 
 def given(**changes: Any) -> dict[str, Any]:
     case = {"refusals": [], "failed": {}, "failing": {"a": "500"}, "blamed": False, "ready_in_s": 0.0}
-    return {**case, "untried_in_s": None, "least_s": 0.5, "failed_look_s": 300.0, **changes}
+    return {**case, "untried_in_s": None, "least_s": 0.5, **changes}
 
 
 REFUSAL = ModelRequestRefused("a answered 400 to the request")
@@ -144,12 +144,12 @@ REFUSAL = ModelRequestRefused("a answered 400 to the request")
         (given(), EndpointsNotReady),
         (given(blamed=True), ModelFailed),
         (given(blamed=True, untried_in_s=1.0), EndpointsNotReady),
-        (given(ready_in_s=None, failed={"a": "401"}), EndpointsNotReady),
-        (given(ready_in_s=None, failed={"a": "401"}, blamed=True), EndpointsNotReady),
+        (given(ready_in_s=200.0, failed={"a": "401"}), EndpointsNotReady),
+        (given(ready_in_s=200.0, failed={"a": "401"}, blamed=True), EndpointsNotReady),
         (given(failing={}, untried_in_s=0.0), EndpointsNotReady),
         # Refused by one: permanent once no other is left that may be asked.
         (given(refusals=[REFUSAL], failing={}, ready_in_s=None), ModelRequestRefused),
-        (given(refusals=[REFUSAL], failing={}, ready_in_s=None, failed={"b": "401"}), ModelRequestRefused),
+        (given(refusals=[REFUSAL], failing={}, ready_in_s=200.0, failed={"b": "401"}), EndpointsNotReady),
         (given(refusals=[REFUSAL], failing={}, ready_in_s=9.0, untried_in_s=9.0), EndpointsNotReady),
         (given(refusals=[REFUSAL], failing={"b": "500"}, blamed=True), ModelFailed),
     ],
@@ -177,10 +177,10 @@ def test_full_endpoints_are_not_called_not_ready(untried_in_s: float | None, det
     assert none_ready(**given(untried_in_s=untried_in_s)).detail == detail
 
 
-def test_failed_endpoints_are_named_and_asked_again_late() -> None:
-    error = none_ready(**given(ready_in_s=None, failed={"a": "401", "b": "404"}))
+def test_failed_endpoints_are_named() -> None:
+    error = none_ready(**given(ready_in_s=200.0, failed={"a": "401", "b": "404"}))
     assert isinstance(error, EndpointsNotReady)
-    assert error.delay_s == 300.0
+    assert error.delay_s == 200.0
     assert error.detail == "every endpoint that could answer refuses this installation: a (401), b (404)"
 
 

@@ -16,7 +16,7 @@ from services.worker.engines.language.pool import Choice, NotReady, Pool, Turn, 
 from services.worker.engines.language.standing import PROBE_LOOK_S, Resting
 from services.worker.engines.language.states import State
 
-RESTING = Resting(failures_to_open=1, first_s=10.0, max_s=40.0)
+RESTING = Resting(failures_to_open=1, first_s=10.0, max_s=40.0, failed_s=300.0)
 ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=3, output_tokens=4)
 FAILING, BUSY = Failing(why="timeout", lost=True), Busy(status=429, retry_after_s=5.0)
 DENIED = Denied(status=401)
@@ -199,17 +199,21 @@ def test_first_that_is_ready_says_when(outcomes: dict[str, Outcome], ready_in_s:
     asked = Asked(endpoint("a"), endpoint("b"))
     for name, outcome in outcomes.items():
         asked.ask(name, outcome=outcome)
-    assert asked.pool.ready_in_s(now=0.0) == ready_in_s
+    assert asked.pool.ready_in_s(asked.names, now=0.0) == ready_in_s
 
 
-def test_nobody_is_waited_for_once_all_have_failed() -> None:
-    asked = Asked(endpoint("a"), endpoint("b"))
-    asked.ask("a", outcome=DENIED)
-    asked.ask("b", outcome=DENIED)
-    asked.now = 1e6
-    assert asked.choose() == NotReady(None)
-    assert asked.pool.ready_in_s(now=asked.now) is None
-    assert asked.choose("a") == NotReady(None)
+def test_failed_endpoint_is_tried_by_one_request_after_its_time_and_is_ready_if_that_is_answered() -> None:
+    asked = Asked(endpoint("a"))
+    asked.ask(outcome=DENIED)
+    assert asked.choose() == NotReady(300.0)
+    for outcome, state in ((DENIED, State.FAILED), (FAILING, State.FAILED), (ANSWERED, State.READY)):
+        asked.now += 300.0
+        assert asked.state("a") == State.FAILED
+        tried = asked.take()
+        assert tried.probe
+        assert isinstance(asked.choose(), WaitForProbe)
+        asked.end(tried, outcome)
+        assert asked.state("a") == state
 
 
 @pytest.mark.parametrize(
@@ -257,7 +261,7 @@ def test_ready_in_while_one_is_tried_is_soon() -> None:
     asked.ask(outcome=FAILING)
     asked.now = 10.0
     asked.take()
-    assert asked.pool.ready_in_s(now=10.0) == PROBE_LOOK_S
+    assert asked.pool.ready_in_s(["a"], now=10.0) == PROBE_LOOK_S
 
 
 def test_changes_of_state_are_told_once() -> None:

@@ -36,6 +36,11 @@ LIMIT_S = 600.0
         ({"retry-after": "inf"}, None),
         ({"retry-after": "in a minute"}, None),
         ({"retry-after": "99 Foo 2026"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
+        (
+            {"retry-after": "Sun, 01 Mar 2026 12:00:30 GMT", "date": "Sun, 01 Mar 2026 99999999999999999999:00:00 GMT"},
+            30.0,
+        ),
     ],
 )
 def test_wait_is_what_the_service_says(headers: dict[str, str], wait_s: float | None) -> None:

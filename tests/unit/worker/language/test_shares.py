@@ -28,7 +28,7 @@ class Traffic:
     """Questions of several kinds in turn, so many under way at once."""
 
     def __init__(self, endpoints: Sequence[Endpoint], at_once: int) -> None:
-        self.pool = Pool(endpoints, Resting(failures_to_open=1, first_s=10.0, max_s=10.0))
+        self.pool = Pool(endpoints, Resting(failures_to_open=1, first_s=10.0, max_s=10.0, failed_s=300.0))
         self.now, self._at_once, self._under_way = 0.0, at_once, deque[Turn]()
 
     def asked(self, *kinds: str, rounds: int = ROUNDS) -> list[Counter[str]]:

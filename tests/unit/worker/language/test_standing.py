@@ -20,14 +20,15 @@ from services.worker.engines.language.standing import PROBE_LOOK_S, Resting, Sta
 from services.worker.engines.language.states import State
 
 NOW = 100.0
-RESTING = Resting(failures_to_open=3, first_s=1.0, max_s=8.0)
+RESTING = Resting(failures_to_open=3, first_s=1.0, max_s=8.0, failed_s=300.0)
 READY, ONCE, TWICE = Standing(), Standing(failures=1), Standing(failures=2)
 COOLING = Standing(State.COOLING, until=NOW + 5)
 COOLED = Standing(State.COOLING, until=NOW - 1)
 RESTS = Standing(State.RESTING, until=NOW + 5, failures=3, rests=1)
 RESTED = Standing(State.RESTING, until=NOW - 1, failures=3, rests=1)
 PROBED = replace(RESTED, probing=True)
-FAILED = Standing(State.FAILED)
+FAILED = Standing(State.FAILED, until=NOW + 300)
+TRIED = Standing(State.FAILED, until=NOW - 1, probing=True)
 
 ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, output_tokens=1)
 FAILING, DENIED = Failing(why="500", lost=False), Denied(status=401)
@@ -59,10 +60,12 @@ def cool(until: float, rests: int = 0) -> Standing:
         (RESTS, 5.0, State.RESTING),
         (RESTED, 0.0, State.RESTING),
         (PROBED, PROBE_LOOK_S, State.RESTING),
-        (FAILED, None, State.FAILED),
+        (FAILED, 300.0, State.FAILED),
+        (replace(TRIED, probing=False), 0.0, State.FAILED),
+        (TRIED, PROBE_LOOK_S, State.FAILED),
     ],
 )
-def test_when_it_may_be_asked(standing: Standing, ready_in_s: float | None, shown: State) -> None:
+def test_when_it_may_be_asked(standing: Standing, ready_in_s: float, shown: State) -> None:
     assert (standing.ready_in_s(NOW), standing.as_of(NOW)) == (ready_in_s, shown)
 
 
@@ -102,12 +105,15 @@ def test_when_it_may_be_asked(standing: Standing, ready_in_s: float | None, show
         (PROBED, FAILING, PROBED),
         (replace(COOLING, failures=2), FAILING, rest(NOW + 5, 3, 1)),
         (rest(NOW - 1, 9, 40), FAILING, rest(NOW + 8, 10, 41)),
-        # Denied: for good.
+        # Denied, and what was asked before says nothing.
         (READY, DENIED, FAILED),
-        (COOLING, DENIED, replace(COOLING, state=State.FAILED)),
+        (COOLING, DENIED, FAILED),
+        (PROBED, DENIED, FAILED),
         (FAILED, ANSWERED, FAILED),
         (FAILED, busy(1.0), FAILED),
         (FAILED, FAILING, FAILED),
+        (TRIED, ANSWERED, TRIED),
+        (TRIED, DENIED, TRIED),
     ],
 )
 def test_what_an_outcome_leaves(before: Standing, outcome: Outcome, left: Standing) -> None:
@@ -120,11 +126,19 @@ def test_what_an_outcome_leaves(before: Standing, outcome: Outcome, left: Standi
         (ANSWERED, READY),
         (FAILING, rest(NOW + 2, 4, 2)),
         (busy(3.0), cool(NOW + 3.3, rests=2)),
-        (DENIED, replace(RESTED, state=State.FAILED)),
+        (DENIED, FAILED),
     ],
 )
 def test_request_that_tries_a_rested_endpoint_decides(outcome: Outcome, left: Standing) -> None:
     assert after(PROBED, outcome, probe=True) == left
+
+
+@pytest.mark.parametrize(
+    ("outcome", "left"),
+    [(ANSWERED, READY), (busy(3.0), cool(NOW + 3.3, rests=1)), (FAILING, FAILED), (DENIED, FAILED)],
+)
+def test_request_that_tries_a_failed_endpoint_decides(outcome: Outcome, left: Standing) -> None:
+    assert after(TRIED, outcome, probe=True) == left
 
 
 def test_cancelled_try_may_be_made_again() -> None:
@@ -138,4 +152,4 @@ def test_rest_is_between_half_and_all_of_it(jitter: float, rest_s: float) -> Non
 
 
 def test_no_request_tries_what_is_ready() -> None:
-    assert [standing.tried().probing for standing in (READY, COOLED, RESTED)] == [False, False, True]
+    assert [standing.tried().probing for standing in (READY, COOLED, RESTED, TRIED)] == [False, False, True, True]
