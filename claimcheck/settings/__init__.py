@@ -1,8 +1,8 @@
 """The settings of every program; the only reader of the environment.
 
 A setting is `CLAIMCHECK_<GROUP>__<FIELD>`, for example `CLAIMCHECK_SPEECH__MODEL=small`. They are read once, at start;
-a bad value ends the program, with exit status 2 and a line on standard error that names the variable and says what is
-allowed. The value is not shown: it may hold a secret.
+a bad value ends the program, with exit status 2 and a line on standard error that names the variable or the setting and
+says what is allowed. No key is shown, and no other value that may be a secret.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from claimcheck.settings.groups import (
     WebSettings,
     WorkerSettings,
 )
-from claimcheck.settings.language import Capability, DocumentSettings, Endpoint, LanguageSettings
+from claimcheck.settings.language import DocumentSettings, Endpoint, LanguageSettings
 from claimcheck.settings.local import LocalSettings
 from claimcheck.settings.refusing import SettingsRefused, Variables, ending_if_refused, read
+from claimcheck.tasks import Capability
 
 __all__ = [
     "BlobSettings",

@@ -18,15 +18,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from claimcheck.breaches import place_of, why_of
 from claimcheck.errors import InputNotTaken, InvalidOptions, UnknownTask, UnsupportedMedia
 from claimcheck.messages import NAME
 
 GROUP = "claimcheck.tasks"
 UNTYPED = "application/octet-stream"
+MAX_PROBLEMS = 20  # Whoever sends ten thousand unknown options need not be told of each.
 
 QueueKind = Literal["media", "speech", "language"]
 InputKind = Literal["file", "text", "messages", "job_id"]
-Ability = Literal["chat", "vision", "json"]
+Capability = Literal["chat", "vision", "json"]
+"""What an endpoint of language models can do and a task may need: `claimcheck.settings` says which endpoint has it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Task:
     """Formats in which the result can be had."""
     inputs: tuple[InputKind, ...] = ("file",)
     """What it works on: an upload, or what becomes one: a text or a chat in the request, an earlier job's text."""
-    needs: frozenset[Ability] = frozenset()
+    needs: frozenset[Capability] = frozenset()
     """What an endpoint must be able to do for it, if it asks language models: which of them it can name."""
 
     def __post_init__(self) -> None:
@@ -95,8 +98,8 @@ class Task:
             return self.options.model_validate(dict(options)).model_dump(mode="json", exclude_none=True)
         except ValidationError as cause:
             problems = [
-                {"option": ".".join(map(str, error["loc"])) or "options", "reason": self._reason(error)}
-                for error in cause.errors(include_url=False, include_input=False)
+                {"option": place_of(error) or "options", "reason": self._reason(error)}
+                for error in cause.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
             ]
             first = problems[0]
             raise InvalidOptions(f"{first['option']}: {first['reason']}", task=self.name, problems=problems) from cause
@@ -104,7 +107,7 @@ class Task:
     def _reason(self, error: ErrorDetails) -> str:
         """Why an option is refused, in the task's own words where it has some."""
         if error["type"] != "extra_forbidden":
-            return error["msg"].removeprefix("Value error, ")
+            return why_of(error)
         if len(error["loc"]) > 1:
             return "there is no such option"
         return f"the task has no such option; known: {', '.join(sorted(self.options.model_fields)) or 'none'}"

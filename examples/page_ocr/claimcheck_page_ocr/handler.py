@@ -29,7 +29,8 @@ async def ocr(run: StageRun) -> dict[str, Any]:
     check_image_bytes(run.upload.size_bytes, limits)
     upload = run.folder / "upload"
     await run.fetch_upload(upload)
-    image = await prepare_image(upload, run.folder, limits=limits)
+    async with run.engines.readers:
+        image = await prepare_image(upload, run.folder, limits=limits)
     run.progress(PREPARED)
     lines = await asyncio.wrap_future(THREAD.submit(read_lines, image))
     sure = [line for line in lines if line.confidence >= options.min_confidence]

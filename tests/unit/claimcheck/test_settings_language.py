@@ -86,6 +86,22 @@ def test_key_that_no_request_can_carry_is_refused_and_not_shown(within: str, mon
     assert said.startswith(f"{ENDPOINTS}, 1.key: a key")
 
 
+def test_key_that_no_request_can_carry_is_refused_by_the_name_of_the_variable_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_OF_MINE", f"{SECRET}\u2013{SECRET}")
+    listed = json.dumps([OWN, {**OWN, "name": "b", "key_variable": "KEY_OF_MINE"}])
+    file = tmp_path / "endpoints.json"
+    file.write_text(listed)
+    why = (
+        "1: its key is in KEY_OF_MINE: a key has to be of printable ASCII, or no request could carry it;"
+        " this one is not"
+    )
+
+    assert _refused(monkeypatch, **{ENDPOINTS_FILE: str(file)}) == f"language.endpoints_file is {file}, where {why}"
+    assert _refused(monkeypatch, **{ENDPOINTS: listed}) == f"{ENDPOINTS}, {why}"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from claimcheck.errors import EndpointsNotReady, ModelFailed
 from claimcheck.settings import LanguageSettings
 from services.worker.engines.language import LanguageEngine, State
-from tests.services.language.engine.conftest import KEYS, Lab, new, question, state_of
+from tests.services.language.engine.conftest import KEYS, Lab, events, new, question, state_of
 from tests.stack.waiting import eventually
 
 
@@ -163,6 +163,19 @@ async def test_identity_that_has_no_role_yet_is_tried_again(lab: Lab, identities
     assert identities.answers == {200: 1}, "it had a token, and the service refused it"
     reply = await engine.ask(question(), lab.ledger(job))
     assert (reply.call.endpoint, reply.asked.lost) == ("a", 0)
+
+
+async def test_identity_whose_role_stays_missing_rests_and_has_never_failed(
+    lab: Lab, identities: Identities, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.service.script(action="fail", status=401)
+    engine = lab.engine(lab.endpoint(kind="azure", key=None), failures_to_open=2, rest_first_s=60.0, rest_max_s=60.0)
+    for _ in range(3):
+        with pytest.raises(EndpointsNotReady):
+            await engine.ask(question(), lab.ledger())
+    assert (lab.asked_by_key(), identities.answers) == ({"a": 2}, {200: 1})
+    assert (state_of(engine).state, state_of(engine).last_error) == (State.RESTING, "401")
+    assert events(caplog, "endpoint.resting", "endpoint.failed") == ["endpoint.resting"]
 
 
 async def test_identity_that_gives_no_token_is_asked_again(lab: Lab, identities: Identities) -> None:
