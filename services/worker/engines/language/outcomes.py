@@ -6,7 +6,7 @@ too long      it does not fit into what the endpoint takes            a larger e
 refused       the service takes it for malformed                      the next one is asked, or the job fails
 busy          the service wants to be asked later (429)               the endpoint cools, the next one is asked
 failing       5xx, a time limit, a broken connection or body          the endpoint may rest, the next one is asked
-denied        wrong key or unknown deployment (401, 403, 404)         the endpoint has failed, the next one is asked
+denied        wrong key, no credit, no such deployment (401 to 404)    the endpoint has failed, the next one is asked
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _FILTER_CODES = frozenset({"content_filter", "content_policy_violation", "respon
 _LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 # Services that speak the protocol but not its codes: llama.cpp, vLLM, Ollama.
 _LENGTH_SAYINGS = ("context length", "context size", "context window", "too many tokens")
+_CREDIT_CODE = "insufficient_quota"
+"""OpenAI's, with 429: the account has no credit left, so a person has to pay."""
 _RATE_SAYING = "request too large"
 """OpenAI's and Groq's, with 429 or 413: one request has more tokens than a minute's quota, so waiting is in vain."""
 
@@ -114,6 +116,8 @@ def of_status(status: int, body: object, *, retry_after_s: float | None) -> Outc
         return (
             Failing(why=str(status), lost=False) if status in (409, 425) else Refused(status=status, said=_said(error))
         )
+    if status == 429 and _CREDIT_CODE in (_word(error.get("code")), _word(error.get("type"))):
+        return Denied(status=status)
     if status == 429 and _RATE_SAYING in _words(error):
         return TooLong(limit="rate", said=_said(error))
     if status == 429 or (status >= 500 and retry_after_s is not None):

@@ -55,6 +55,7 @@ ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, 
         (413, "no JSON", TooLong(limit="size")),
         (413, {"message": "the context length is 8"}, TooLong(said="the context length is 8")),
         (413, {"message": GROQ_SAYS, "code": "rate_limit_exceeded"}, TooLong(limit="rate", said=GROQ_SAYS)),
+        (429, {"code": "insufficient_quota", "type": "insufficient_quota"}, Denied(status=429)),
         (429, {"message": OPENAI_SAYS, "type": "tokens"}, TooLong(limit="rate", said=OPENAI_SAYS)),
         (
             429,
