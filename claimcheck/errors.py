@@ -504,7 +504,7 @@ class ContextTooLong(PermanentFailure):
 
 
 class AnswerInvalid(PermanentFailure):
-    """Every endpoint that could was asked, and none gave JSON of the caller's schema."""
+    """No endpoint gave JSON of the caller's schema, a summary with any text, or an answer that can be kept."""
 
     slug, title = "answer-invalid", "No model gave a valid answer"
 

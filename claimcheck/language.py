@@ -19,8 +19,17 @@ MAX_CHAT_MESSAGES = 200
 Latency = Annotated[float, Field(ge=0), AfterValidator(lambda value: round(value, 3))]
 Amount = Annotated[float, Field(ge=0), AfterValidator(lambda value: round(value, 8))]
 
-LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
-"""A language, such as de or pt-BR (BCP 47, without its rarer parts)."""
+
+def _in_its_case(tag: str) -> str:
+    """As BCP 47 writes it, which takes any case: the language in lower, the script in title and the region in upper."""
+    language, *parts = tag.split("-")
+    return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in parts)])
+
+
+LanguageTag = Annotated[
+    str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$"), AfterValidator(_in_its_case)
+]
+"""A language, perhaps with its script and region, such as de, pt-BR or zh-Hant-TW: of BCP 47 what prompts can say."""
 
 AnswerSchema = Annotated[dict[str, Any], AfterValidator(checked_schema)]
 """A JSON Schema (2020-12) that an answer has to keep to."""
@@ -30,9 +39,9 @@ class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")] | None = None
-    """One of the models that `GET /v1/models` lists; without it the endpoints' order decides."""
+    """One of the models that `GET /v1/models` lists, or an endpoint's name; without it the endpoints' order decides."""
     max_output_tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
-    """Longest answer; without it the installation's default."""
+    """Longest answer in tokens; without it the installation's default, in `summarize` more if `max_words` needs it."""
 
 
 class CompleteOptions(_Options):

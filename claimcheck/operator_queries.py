@@ -15,6 +15,7 @@ from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from claimcheck.breaches import first_of
 from claimcheck.dead_letters import NOBODY, DeadLetter
 from claimcheck.errors import LetterNotFound, MalformedRequest
 from claimcheck.job import timestamp
@@ -167,9 +168,7 @@ def validated(model: type[Model], given: object) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as cause:
-        first = cause.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the request"
-        raise MalformedRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}") from cause
+        raise MalformedRequest(first_of(cause, whole="the request")) from cause
 
 
 def _limit(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from claimcheck import strict_json
+from claimcheck.breaches import first_of
 from claimcheck.errors import EmptyUpload, InvalidOptions, MalformedRequest
 from claimcheck.language import CHAT_TYPE, MAX_CHAT_MESSAGES, Chat
 from claimcheck.tasks import find_task
@@ -23,7 +24,6 @@ from services.process_api.intent import DEFAULT_TASK, Order
 # Long chats and the text of most documents are below it, and so is every prompt that `complete` takes by default. With
 # its copies a request of this size holds less than the block that any upload may hold. A longer text is a file.
 MAX_JSON_BYTES = 1024 * 1024
-MAX_SHOWN_CHARS = 40  # Of a name in a refusal: whoever sends a megabyte of it knows it.
 
 
 class JsonInput(BaseModel):
@@ -89,7 +89,7 @@ def _validated(body: bytes) -> JsonSubmission:
     try:
         return JsonSubmission.model_validate(strict_json.parse(body.decode()))
     except ValidationError as cause:
-        raise _malformed(cause) from cause
+        raise MalformedRequest(first_of(cause, whole="the body")) from cause
     except ValueError as cause:
         raise MalformedRequest(f"the body is no JSON: {cause}") from cause
 
@@ -108,12 +108,5 @@ def _chat(messages: list[Any]) -> bytes:
     try:
         chat = Chat.model_validate({"messages": messages})
     except ValidationError as cause:
-        raise _malformed(cause, "input") from cause
+        raise MalformedRequest(first_of(cause, "input", whole="the body")) from cause
     return json.dumps(chat.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _malformed(cause: ValidationError, *within: str) -> MalformedRequest:
-    """The first thing that is wrong, and where."""
-    first = cause.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(name)[:MAX_SHOWN_CHARS] for name in (*within, *first["loc"])) or "the body"
-    return MalformedRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}")

@@ -35,7 +35,7 @@ PURE = {
     *(f"claimcheck.{name}" for name in ("job", "messages", "protocol", "pipeline", "failures", "representation")),
     *(f"claimcheck.{name}" for name in ("errors", "transcript", "writes", "settlements", "languages", "tasks")),
     *(f"claimcheck.{name}" for name in ("listing", "preferences", "idempotency")),
-    *(f"claimcheck.{name}" for name in ("language", "answer_schema", "schema_cost", "strict_json")),
+    *(f"claimcheck.{name}" for name in ("language", "answer_schema", "schema_cost", "strict_json", "breaches")),
     *(f"claimcheck.{name}" for name in ("sweeping", "rescuing", "dead_letters")),
     *(f"claimcheck.{name}" for name in ("replaying", "operator_queries", "operator_views")),
 }

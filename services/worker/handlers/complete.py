@@ -41,7 +41,7 @@ async def language(run: StageRun) -> dict[str, Any]:
         **answers.said(reply, currency=engine.settings.currency),
         data=reply.data,
         prompt=prompt,
-        warnings=tuple(answers.cut_off(reply)),
+        warnings=tuple(answers.remarks(reply, answers.text_of(reply))),
     ).model_dump(mode="json")
 
 

@@ -75,14 +75,16 @@ def _question(options: DescribeOptions, image: Message) -> Question:
 
 
 def _description(reply: Reply, options: DescribeOptions, image: PreparedImage, *, currency: str) -> Description:
+    text = answers.text_of(reply) if options.json_schema else reply.data["description"]
     said = {
         **answers.said(reply, currency=currency),
+        "text": text,
         "prompt": _prompt(options).label,
         "width_px": image.width_px,
         "height_px": image.height_px,
-        "warnings": tuple(answers.cut_off(reply)),
+        "warnings": tuple(answers.remarks(reply, text)),
     }
     if options.json_schema:
         return Description(**said, data=reply.data)
     tags = dict.fromkeys(tag.strip() for tag in reply.data["tags"] if tag.strip())
-    return Description(**{**said, "text": reply.data["description"]}, tags=tuple(tags)[:MAX_TAGS])
+    return Description(**said, tags=tuple(tags)[:MAX_TAGS])

@@ -1,7 +1,7 @@
 """The stages of the task `summarize`: read a text and cut it, summarize each window, combine the summaries.
 
 A text of one window never leaves the first stage. Of a longer one the text is kept once and a manifest says where it is
-cut: whoever reads it a second time takes the first's cuts. A window that could not be summarized becomes a warning.
+cut: whoever reads it a second time takes the first's cuts. A window without a summary becomes a warning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from claimcheck.errors import AttemptsExhausted, BlobMissing, ContextTooLong, PermanentFailure, UploadMissing
+from claimcheck.errors import (
+    AnswerInvalid,
+    AttemptsExhausted,
+    BlobMissing,
+    ContextTooLong,
+    PermanentFailure,
+    UploadMissing,
+)
 from claimcheck.job import PartItem
 from claimcheck.language import ResultWarning, Summary, usage_of
 from claimcheck.pipeline import MoveOn
@@ -59,25 +66,28 @@ async def language(run: StageRun) -> dict[str, Any]:
     text = (await run.kept.read(manifest.text, piece.start, piece.end - piece.start)).decode()
     asking = summarizing.window(len(manifest.pieces), word_bytes=budget.bytes_per_word(text))
     replies = await summarizing.digest(asking, "window", text)
-    what = f"the summary of {piece.where}"
-    warnings = [warning for reply in replies for warning in answers.cut_off(reply, what=what, part=run.part)]
+    texts = [reply.call.text for reply in replies if answers.has_text(reply.call.text)]
     return {
-        "text": "\n\n".join(reply.call.text for reply in replies),
+        "text": "\n\n".join(texts),
         "demonstration": any(reply.call.demonstration for reply in replies),
-        "warnings": [warning.model_dump(mode="json") for warning in warnings[:1]],
+        "warnings": [warning.model_dump(mode="json") for warning in _of_window(replies, len(texts), piece, run.part)],
     }
 
 
 async def combine(run: StageRun) -> dict[str, Any]:
     """One summary of those of the windows; the result is a Summary. Windows without one become warnings.
 
-    Raises what the first window failed of if all did, UploadMissing, the errors of `run.kept` and `LanguageEngine.ask`.
+    Raises what the first window failed of if all did, AnswerInvalid if no summary has text, UploadMissing, the errors
+    of `run.kept` and `LanguageEngine.ask`.
     """
     parts, manifest = await run.finished_parts("language"), await _manifest(run)
     summaries = [part.result for part in parts if part.result is not None]
     if not summaries:
         raise _failure_of(parts)
-    reply, warnings = await Summarizing.of(run).combined([str(summary["text"]) for summary in summaries])
+    texts = [text for summary in summaries if answers.has_text(text := str(summary["text"]))]
+    if not texts:
+        raise AnswerInvalid(f"of {len(parts):,} parts {len(summaries):,} were summarized, and no answer has any text")
+    reply, warnings = await Summarizing.of(run).combined(texts)
     return Summary(
         text=reply.call.text,
         model=reply.call.model,
@@ -136,7 +146,7 @@ def _at_once(run: StageRun, source: ReadText, reply: Reply) -> Summary:
     return Summary(
         **answers.said(reply, currency=run.engines.language.settings.currency),
         prompt=WHOLE.label,
-        warnings=(*_about_reading(source), *answers.cut_off(reply)),
+        warnings=(*_about_reading(source), *answers.remarks(reply, reply.call.text)),
         chars=source.chars,
         pages=source.pages,
         windows=1,
@@ -147,15 +157,30 @@ def _about_reading(source: ReadText) -> tuple[ResultWarning, ...]:
     return tuple(ResultWarning(slug=warning.slug, detail=warning.detail) for warning in source.warnings)
 
 
+def _of_window(replies: list[Reply], texts: int, piece: Piece, part: int) -> Iterator[ResultWarning]:
+    """What there is to say of the summary of one window, of whose answers so many have text."""
+    what = f"the summary of {piece.where}"
+    yield from [warning for reply in replies for warning in answers.cut_off(reply, what=what, part=part)][:1]
+    if 0 < texts < len(replies):  # Without any, the whole window is missing, which is for `combine` to say.
+        detail = f"some of {piece.where} is missing from the summary: {answers.NO_TEXT}"
+        yield ResultWarning(slug="part-unread", detail=detail, part=part)
+
+
 def _warnings(parts: list[PartItem], cut: tuple[Piece, ...]) -> Iterator[ResultWarning]:
     """What there is to say of each window: that it is missing and why, or that its summary is."""
     for part in parts:
-        if part.result is None:
-            why = (part.warning or {}).get("detail", "its problem is not known")
+        if why := _why_missing(part):
             detail = f"{cut[part.part].where} are missing from the summary: {why}"
             yield ResultWarning(slug="part-unread", detail=detail, part=part.part)
-        else:
+        if part.result is not None:
             yield from map(ResultWarning.model_validate, part.result["warnings"])
+
+
+def _why_missing(part: PartItem) -> str:
+    """Empty if it has a summary."""
+    if part.result is None:
+        return str((part.warning or {}).get("detail") or "its problem is not known")
+    return "" if answers.has_text(str(part.result["text"])) else answers.NO_TEXT
 
 
 def _failure_of(parts: list[PartItem]) -> PermanentFailure:

@@ -9,11 +9,23 @@ from claimcheck.language import ResultWarning, usage_of
 from services.worker.engines.language import Reply
 
 CUT_OFF = "length"  # the finish reason of an answer that reached its longest
+NO_TEXT = "the model's answer has no text"
 
 
 def text_of(reply: Reply) -> str:
     """The answer: as it is, or its JSON as text."""
     return reply.call.text if reply.data is None else json.dumps(reply.data, ensure_ascii=False)
+
+
+def has_text(text: str) -> bool:
+    """Whether anything of it can be seen. A model that thinks first may end with an answer that is empty, or blank."""
+    return bool(text.strip())
+
+
+def remarks(reply: Reply, text: str) -> list[ResultWarning]:
+    """What there is to say of an answer, with this text, that is a result by itself."""
+    empty = ResultWarning(slug="answer-empty", detail=NO_TEXT)
+    return [*cut_off(reply), *([] if has_text(text) else [empty])]
 
 
 def cut_off(reply: Reply, *, what: str = "the answer", part: int | None = None) -> list[ResultWarning]:

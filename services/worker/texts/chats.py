@@ -1,11 +1,14 @@
-"""Chats from clients' bytes. Pure. What it says of one never repeats it."""
+"""Chats from clients' bytes. Pure. What it says of one never repeats it: it is logged, and kept with the job."""
 
 from __future__ import annotations
 
 from pydantic import ValidationError
 
+from claimcheck.breaches import first_of
 from claimcheck.errors import TextUnreadable
-from claimcheck.language import CHAT_TYPE, Chat
+from claimcheck.language import CHAT_TYPE, Chat, ChatMessage
+
+FIELDS = frozenset({*Chat.model_fields, *ChatMessage.model_fields})
 
 
 def is_chat(media_type: str) -> bool:
@@ -18,7 +21,5 @@ def chat_of(data: bytes) -> Chat:
     try:
         return Chat.model_validate_json(data)
     except ValidationError as cause:
-        error = cause.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, error["loc"])) or "the JSON"
         # `from None`: the cause repeats what the client wrote.
-        raise TextUnreadable(f"the upload is no chat: {where}: {error['msg'].removeprefix('Value error, ')}") from None
+        raise TextUnreadable(f"the upload is no chat: {first_of(cause, whole='the JSON', known=FIELDS)}") from None

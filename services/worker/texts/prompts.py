@@ -58,7 +58,8 @@ def load(name: str, version: int) -> Prompt:
 def language_called(tag: str | None, *, otherwise: str) -> str:
     """How a prompt names the language of an option such as `pt-BR`; `otherwise` without one.
 
-    Only language, script and region of the tag are taken: variants may be words of any number.
+    Only language, script and region of the tag are taken, which are all that the option takes: variants may be words of
+    any number.
     """
     found = TAG.match(tag or "")
     return f"the language with the code {found.group(0)}" if found else otherwise

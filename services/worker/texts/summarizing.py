@@ -107,10 +107,15 @@ class Summarizing:
             replies = await self._round(self._between(words), f"combine-{room_bytes}-{number}", now.contents)
             for reply in replies:
                 warnings += answers.cut_off(reply, what="a summary of several parts")
-            now = combining.next_round([reply.call.text for reply in replies], room_bytes=room_bytes)
+            # Of an answer without text, what it was asked about goes on in its place: nothing is lost unsaid.
+            said = [
+                reply.call.text if answers.has_text(reply.call.text) else content
+                for reply, content in zip(replies, now.contents, strict=True)
+            ]
+            now = combining.next_round(said, room_bytes=room_bytes)
             number, warnings = number + 1, [*warnings, *now.warnings]
         reply = await self.ask(self._last(), f"combine-{room_bytes}-{number}", now.contents[0])
-        return reply, [*warnings, *answers.cut_off(reply)]
+        return reply, [*warnings, *answers.remarks(reply, reply.call.text)]
 
     async def _round(self, asking: Asking, name: str, contents: Sequence[str]) -> list[Reply]:
         return await in_order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -94,6 +95,22 @@ def test_options_reach_the_model_and_a_cut_answer_is_a_warning(workplace: Workpl
     (warning,) = result["warnings"]
     assert warning["slug"] == "answer-truncated"
     assert "after 7 tokens" in warning["detail"]
+
+
+@pytest.mark.parametrize("answer", ["", " \n "])
+def test_an_answer_without_text_is_one_with_a_warning(workplace: Workplace, answer: str) -> None:
+    workplace.endpoint.script(answer=answer)
+    result = succeeded(workplace.ask("complete", {"text": "Say nothing."}))
+    assert [warning["slug"] for warning in result["warnings"]] == ["answer-empty"]
+    assert (result["text"], result["usage"]["requests"]) == (answer, 1)
+
+
+def test_what_a_client_calls_the_fields_of_its_chat_is_neither_logged_nor_kept(workplace: Workplace) -> None:
+    secret = f"my-secret-{'k' * 1000}"
+    upload = json.dumps({"messages": [user("Hello")], secret: 1}).encode()
+    job = workplace.hand_in("complete", upload, CHAT_TYPE)
+    assert failed(job, "text-unreadable") == "the upload is no chat: *: Extra inputs are not permitted"
+    assert "my-secret" not in workplace.logs()
 
 
 def test_an_answer_by_schema_comes_as_data_and_as_text(workplace: Workplace) -> None:

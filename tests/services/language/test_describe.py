@@ -58,6 +58,13 @@ def test_an_image_is_described_and_tagged(workplace: Workplace, picture: bytes) 
     assert result["usage"]["requests"] == 1
 
 
+def test_a_description_without_text_is_a_warning(workplace: Workplace, picture: bytes) -> None:
+    workplace.endpoint.script(answer={"description": " ", "tags": ["teal"]})
+    result = succeeded(workplace.hand_in("describe", picture, "image/jpeg"))
+    assert [warning["slug"] for warning in result["warnings"]] == ["answer-empty"]
+    assert result["tags"] == ["teal"]
+
+
 def test_the_model_sees_the_image_upright_and_without_its_metadata(workplace: Workplace) -> None:
     result = succeeded(workplace.hand_in("describe", turned(300, 200), "image/jpeg"))
     ((_, image),) = workplace.asked()

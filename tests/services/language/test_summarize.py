@@ -210,3 +210,55 @@ def test_a_cut_summary_is_a_warning_that_says_of_which_window(workplace: Workpla
     assert warning["slug"] == "answer-truncated"
     assert "the summary of characters" in warning["detail"]
     assert warning["part"] in range(result["windows"])
+
+
+def test_an_empty_summary_is_a_warning(workplace: Workplace) -> None:
+    workplace.endpoint.script(answer="")
+    result = succeeded(workplace.ask("summarize", {"text": sentences(5)}))
+    assert [warning["slug"] for warning in result["warnings"]] == ["answer-empty"]
+
+
+def test_a_window_without_a_summary_is_told_with_its_place_and_no_part_of_the_whole(workplace: Workplace) -> None:
+    workplace.endpoint.script(
+        {"match": {"text": "chapter 0000"}, "answer": ""}, {"match": {"text": WINDOW}, "answer": "A part."}
+    )
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    (warning,) = result["warnings"]
+    assert (warning["slug"], warning["part"]) == ("part-unread", 0)
+    assert re.fullmatch(
+        r"characters 1 to \d+ are missing from the summary: the model's answer has no text", warning["detail"]
+    )
+    assert contents(workplace, COMBINE) == ["\n\n".join(["A part."] * (result["windows"] - 1))]
+
+
+def test_a_half_of_a_window_without_a_summary_is_told_with_the_place_of_the_window(workplace: Workplace) -> None:
+    begins = {"match": {"text": "chapter 0000"}}
+    workplace.endpoint.script(
+        {**begins, "action": "too-long", "times": 1}, {**begins, "answer": ""}, {"answer": "A part."}
+    )
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    (warning,) = result["warnings"]
+    assert (warning["slug"], warning["part"]) == ("part-unread", 0)
+    assert re.fullmatch(r"some of characters 1 to \d+ is missing from the summary: .* has no text", warning["detail"])
+    assert contents(workplace, COMBINE) == ["\n\n".join(["A part."] * result["windows"])]
+
+
+def test_a_text_of_which_no_window_has_a_summary_fails_and_nothing_is_made_up(workplace: Workplace) -> None:
+    workplace.endpoint.script({"match": {"text": WINDOW}, "answer": " "}, {"answer": "It is about a clerk."})
+    detail = failed(workplace.ask("summarize", {"text": sentences(40)}), "answer-invalid")
+    windows = len(contents(workplace, WINDOW))
+    assert detail == f"of {windows} parts {windows} were summarized, and no answer has any text"
+    assert contents(workplace, COMBINE) == []
+
+
+def test_where_combining_says_nothing_what_it_was_asked_about_is_not_lost(workplace: Workplace) -> None:
+    long = "This summary goes on. " * 30 + "This is its end."
+    workplace.endpoint.script(
+        {"match": {"text": WINDOW}, "answer": long},
+        {"match": {"text": COMBINE}, "answer": "", "times": 1},
+        {"answer": "It is short."},
+    )
+    result = succeeded(workplace.ask("summarize", {"text": sentences(40)}))
+    *_, last = contents(workplace, COMBINE)
+    assert sorted(last.split("\n\n")) == sorted([long, *["It is short."] * (result["windows"] - 1)])
+    assert (result["text"], result["warnings"]) == ("It is short.", [])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from claimcheck.breaches import MAX_NAME_CHARS
 from claimcheck.errors import InputNotTaken, InvalidOptions
-from claimcheck.tasks import Stage, Task, catalogue
+from claimcheck.tasks import MAX_PROBLEMS, Stage, Task, catalogue
 
 LONGEST = "a" * 40
 
@@ -112,6 +113,14 @@ def test_option_is_refused_in_words_of_the_task(options: dict[str, Any], option:
         replace(task(stage()), options=PaintOptions).validated(options)
     assert refused.value.detail == f"{option}: {reason}"
     assert refused.value.extra["problems"] == [{"option": option, "reason": reason}]
+
+
+def test_refusal_of_many_long_options_is_short() -> None:
+    with pytest.raises(InvalidOptions) as refused:
+        replace(task(stage()), options=PaintOptions).validated({f"{number}{'x' * 10_000}": 1 for number in range(1000)})
+    assert len(refused.value.detail) < 200
+    assert len(refused.value.extra["problems"]) == MAX_PROBLEMS
+    assert all(len(problem["option"]) == MAX_NAME_CHARS for problem in refused.value.extra["problems"])
 
 
 def test_task_without_options_says_so() -> None:

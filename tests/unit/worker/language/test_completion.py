@@ -42,7 +42,8 @@ def test_answer_is_read() -> None:
             {"finish_reason": "content_filter"},
         ),
         (body(message={"content": None, "refusal": "I won't"}), {"text": "I won't", "finish_reason": REFUSAL}),
-        (body(message={"content": ""}), {"text": ""}),
+        (body(message={"content": ""}), {"text": "", "finish_reason": "stop"}),
+        (body(message={"content": None}), {"text": "", "finish_reason": "stop"}),
     ],
 )
 def test_what_a_service_leaves_out_has_a_meaning(given: Any, changed: dict[str, Any]) -> None:

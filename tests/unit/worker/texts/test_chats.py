@@ -35,7 +35,9 @@ def test_a_chat_is_its_messages_in_order() -> None:
         ({"messages": [{"role": "tool", "content": SECRET}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [SECRET]}]}, "messages.0.content"),
-        ({"messages": [{"role": "user", "content": SECRET, "name": SECRET}]}, "messages.0.name"),
+        ({"messages": [{"role": "user", "content": SECRET, "name": SECRET}]}, r"messages.0.\*: Extra inputs"),
+        ({"messages": [{"role": "user", "content": "Hello", SECRET: 1}]}, r"messages.0.\*: Extra inputs"),
+        ({"messages": [{"role": "user", "content": "Hello"}], SECRET * 10_000: 1}, r"no chat: \*: Extra inputs"),
         ({"messages": [{"role": "assistant", "content": SECRET}]}, "the assistant's; the user's is expected"),
         ({"prompt": SECRET}, "messages"),
         (SECRET, "the JSON"),
@@ -45,6 +47,7 @@ def test_what_is_no_chat_is_refused_without_its_words(chat: Any, why: str) -> No
     with pytest.raises(TextUnreadable, match=why) as refused:
         chat_of(json.dumps(chat).encode())
     assert SECRET not in refused.value.detail
+    assert len(refused.value.detail) < 200
     assert refused.value.__suppress_context__
 
 

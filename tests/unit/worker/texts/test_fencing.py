@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claimcheck.language import SummarizeOptions
 from services.worker.texts import prompts
 from services.worker.texts.fencing import fenced, instructed
 from services.worker.texts.prompts import FOLDER, language_called, load
@@ -106,6 +107,12 @@ def test_a_field_that_is_forgotten_is_an_error() -> None:
 )
 def test_a_language_tag_cannot_become_a_sentence(tag: str | None, expected: str) -> None:
     assert language_called(tag, otherwise="English") == expected
+
+
+@given(st.from_regex(re.compile(SummarizeOptions.model_json_schema()["properties"]["language"]["anyOf"][0]["pattern"])))
+def test_every_language_that_a_client_may_ask_for_is_named_whole(code: str) -> None:
+    tag = SummarizeOptions(language=code.rstrip("\n")).language
+    assert language_called(tag, otherwise="English") == f"the language with the code {tag}"
 
 
 def test_versions_of_a_prompt_have_no_gaps() -> None:
