@@ -1,22 +1,26 @@
 """Write the text of a PDF or DOCX to a file. Run by `confine.py` under limits, never imported by the worker.
 
 Writes TARGET (UTF-8, lines end with LF, a form feed between the pages of a PDF) and reports `chars`, `pages` (null for
-a DOCX), `bad_pages` (numbers of the first that could not be read) and `bad_page_count`; or refuses with `unreadable`,
-`encrypted`, `no-text`, `not-docx`, `doctype`, `too-many-pages`, `too-many-bytes` or `too-long`. Of a DOCX it reads the
-relations of the package and the main text; nothing is unpacked to disk, and no name in the archive becomes a path.
+a DOCX), the numbers of the first `bad_pages` (not read) and `textless_pages` (which show something and have no text),
+and how many of each there are; or refuses with `unreadable`, `encrypted`, `no-text`, `not-docx`, `doctype`,
+`long-token`, `too-many-pages`, `too-many-bytes` or `too-long`. Of a DOCX it reads the relations of the package and the
+main text; nothing is unpacked to disk, and no name in the archive becomes a path.
 """
 
 from __future__ import annotations
 
 import struct
 import zipfile
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from contextlib import closing
+from itertools import islice
+from typing import Any, BinaryIO
 from xml.parsers import expat
 
 from services.worker.media.confine import Refused, reading
 
 LISTED_PAGES = 20  # the count says how many more
+LOOKED_AT = 100  # objects of a page without text: it may hold millions, and an empty one has no more than a few
+PLAIN = (1, 5)  # FPDF_PAGEOBJ_TEXT and _FORM, whose own objects come after it; others are drawn
 
 # The central directory is read at once, 46 bytes and a name for each file; python-docx writes 15 of them.
 DIRECTORY_BYTES = 1024 * 1024
@@ -33,11 +37,15 @@ MAIN_PART = ("http://schemas.openxmlformats.org/officeDocument/2006/relationship
 WORDS = (
     "http://schemas.openxmlformats.org/wordprocessingml/2006/main ",
     "http://purl.oclc.org/ooxml/wordprocessingml/main ",
+    "http://schemas.openxmlformats.org/officeDocument/2006/math ",  # equations: runs and texts are r and t as well
+    "http://purl.oclc.org/ooxml/officeDocument/math ",
 )
 FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"
 
-SKIPPED = ("moveFrom", FALLBACK)  # moved away; and what is there a second time, for old programs
+SKIPPED = ("del", "moveFrom", FALLBACK)  # deleted; moved away; and what is there a second time, for old programs
 BREAKS = {"tab": "\t", "br": "\n", "cr": "\n"}
+# Between the parts of an equation, for 10^3 is not 103. What is drawn around them, such as brackets, is no text.
+SIGNS = {"den": "/", "sup": "^", "sub": "_", "e": " "}
 LONGEST_GAP = 64  # a row of more empty cells is no table that anyone reads
 
 # PDFium writes U+FFFE for a hyphen at a line's end, and joins the lines. Control characters are a broken font's; a form
@@ -62,10 +70,7 @@ class TextFile:
         self.is_blank = self.is_blank and not text.strip()
         self._file.write(text)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
         self._file.close()
 
 
@@ -73,11 +78,11 @@ def report(
     kind: str, source: str, target: str, max_chars: str, max_pages: str, max_unpacked_bytes: str
 ) -> dict[str, Any]:
     """Read the whole document; `kind` is `pdf` or `docx`."""
-    with TextFile(target, int(max_chars)) as text:
+    with closing(TextFile(target, int(max_chars))) as text:
         if kind == "pdf":
-            pages, bad_pages = read_pdf(source, text, int(max_pages))
+            pages, bad_pages, textless_pages = read_pdf(source, text, int(max_pages))
         else:
-            pages, bad_pages = None, list[int]()
+            pages, bad_pages, textless_pages = None, list[int](), list[int]()
             with reading(), open(source, "rb") as file:  # noqa: PTH123 - pathlib would be one more import
                 read_docx(file, text, int(max_unpacked_bytes))
         if text.is_blank:
@@ -87,11 +92,13 @@ def report(
         "pages": pages,
         "bad_pages": bad_pages[:LISTED_PAGES],
         "bad_page_count": len(bad_pages),
+        "textless_pages": textless_pages[:LISTED_PAGES],
+        "textless_page_count": len(textless_pages),
     }
 
 
-def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int]]:
-    """Write the text of each page, a form feed between any two; how many there are, and those that cannot be read."""
+def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int], list[int]]:
+    """Write the text of each page, a form feed between any two; how many there are, the bad ones, the textless ones."""
     import pypdfium2 as pdfium  # only for a PDF: it takes 0.05 s
 
     with reading():
@@ -105,30 +112,39 @@ def read_pdf(source: str, text: TextFile, max_pages: int) -> tuple[int, list[int
         raise Refused("too-many-pages", pages=pages)
     if not pages:
         raise Refused("unreadable")
-    bad_pages = []
+    bad_pages, textless_pages = [], []
     for number in range(pages):
         if number:
             text.write(BETWEEN_PAGES)
         try:
-            text.write(page_text(document, number))
+            if (found := page_text(document, number)) is None:
+                textless_pages.append(number + 1)
+            else:
+                text.write(found)
         except pdfium.PdfiumError:
             bad_pages.append(number + 1)
-    return pages, bad_pages
+    return pages, bad_pages, textless_pages
 
 
-def page_text(document: Any, number: int) -> str:
-    """The text of one page, in lines; everything PDFium holds for it is given back. Raises PdfiumError."""
-    page = document[number]
-    try:
-        layer = page.get_textpage()
-        try:
+def page_text(document: Any, number: int) -> str | None:
+    """The text of one page, in lines; None if it shows something and has none. Raises PdfiumError.
+
+    Everything PDFium holds for the page is given back.
+    """
+    with closing(document[number]) as page:
+        with closing(page.get_textpage()) as layer:
             found: str = layer.get_text_range()
-        finally:
-            layer.close()
-    finally:
-        page.close()
-    lines = found.replace("\r\n", "\n").replace("\r", "\n").translate(UNWANTED).split("\n")
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
+        lines = found.replace("\r\n", "\n").replace("\r", "\n").translate(UNWANTED).split("\n")
+        text = "\n".join(line.rstrip() for line in lines).strip("\n")
+        # Characters that are all unwanted are shown as well: their font does not say which they are.
+        return None if not text and (found.strip() or is_drawn_on(page)) else text
+
+
+def is_drawn_on(page: Any) -> bool:
+    """Whether the page holds an image, a line or the like, or more objects than an empty one."""
+    # Without the filter that `get_objects` takes: it would go through all. They are the page's and need no closing.
+    kinds = [thing.type for thing in islice(page.get_objects(), LOOKED_AT)]
+    return len(kinds) == LOOKED_AT or any(kind not in PLAIN for kind in kinds)
 
 
 def read_docx(file: BinaryIO, text: TextFile, max_unpacked_bytes: int) -> None:
@@ -173,7 +189,7 @@ def found(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 
 class Elements:
-    """Where in the XML the parser is. Names are `namespace name`, those of WordprocessingML just the name."""
+    """Where in the XML the parser is. Names are `namespace name`, those of text and equations just the name."""
 
     def __init__(self) -> None:
         self.path: list[str] = []
@@ -215,7 +231,7 @@ class Body(Elements):
     def __init__(self, text: TextFile) -> None:
         super().__init__()
         self._text = text
-        self._gap = ""
+        self._gap = self._sign = ""
         self._skipped = self._cells = 0
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
@@ -223,6 +239,7 @@ class Body(Elements):
             raise Refused("not-docx")
         self._skipped += name in SKIPPED
         self._cells += name == "tc"
+        self._sign = SIGNS.get(name, self._sign)
         if self._skipped or len(self.path) == 1 or self.path[-2] != "r":
             return  # the stops of a tabulator, in a paragraph's properties, are called `tab` as well
         if name in BREAKS:
@@ -233,6 +250,7 @@ class Body(Elements):
     def ended(self, name: str) -> None:
         self._skipped -= name in SKIPPED
         self._cells -= name == "tc"
+        self._sign = "" if name in SIGNS else self._sign
         if name == "tc":
             self._gap = self._gap.rstrip(" ")
             self._widen("\t")
@@ -244,7 +262,8 @@ class Body(Elements):
 
     def data(self, text: str) -> None:
         if self.path[-1] == "t" and not self._skipped:
-            self._write(text)
+            self._write(self._sign + text)
+            self._sign = ""
 
     def _widen(self, by: str) -> None:
         """What stands between the last text and the next. A thousand empty paragraphs say no more than one."""

@@ -46,6 +46,8 @@ class _Report(BaseModel):
     pages: Count | None
     bad_pages: list[int]
     bad_page_count: Count
+    textless_pages: list[int]
+    textless_page_count: Count
 
 
 class ReadingWarning(NamedTuple):
@@ -105,7 +107,8 @@ async def read_text(
     except Refusal as refusal:
         raise _refused(refusal, kind, limits, max_chars) from refusal
     read = ReadText(path=target, chars=report.chars, pages=report.pages, warnings=tuple(_warnings(report)))
-    log.info("document.read", extra={"chars": read.chars, "pages": read.pages, "bad_pages": report.bad_page_count})
+    counts = {"bad_pages": report.bad_page_count, "textless_pages": report.textless_page_count}
+    log.info("document.read", extra={"chars": read.chars, "pages": read.pages, **counts})
     return read
 
 
@@ -155,6 +158,11 @@ def _warnings(report: _Report) -> Iterator[ReadingWarning]:
         yield ReadingWarning("page-unreadable", f"page {number:,} of {report.pages:,} could not be read")
     if more := report.bad_page_count - len(report.bad_pages):
         yield ReadingWarning("page-unreadable", f"{more:,} further pages could not be read")
+    if count := report.textless_page_count:
+        listed = ", ".join(map(str, report.textless_pages))
+        more = count - len(report.textless_pages)
+        detail = f"no text layer on {count:,} of {report.pages:,} pages, which may be scans: {listed}"
+        yield ReadingWarning("page-without-text", f"{detail} and {more:,} more" if more else detail)
 
 
 def _refused(refusal: Refusal, kind: Kind, limits: DocumentSettings, max_chars: int) -> JobFailure:

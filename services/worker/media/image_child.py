@@ -83,11 +83,16 @@ def reduced(image: Image.Image, edge_px: int) -> Image.Image:
 
 def eight_bits(image: Image.Image) -> Image.Image:
     """The image in a mode that can be resized, and shown on a white ground."""
-    if image.mode in ("RGB", "RGBA", "L", "LA"):
-        return image
     if image.mode.startswith("I"):  # 16 bits of grey; `convert` alone would cut off what is over 255
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        clear = image.info.get("transparency")
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        if clear is not None:
+            image.info["transparency"] = clear // 256
+    if image.mode in ("RGBA", "LA"):
+        return image
+    if image.has_transparency_data:  # also of grey or colour: a PNG may declare one of them transparent
+        return image.convert("LA" if image.mode == "L" else "RGBA")
+    return image if image.mode in ("RGB", "L") else image.convert("RGB")
 
 
 def upright(image: Image.Image, turned: int) -> Image.Image:

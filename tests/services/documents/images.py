@@ -32,17 +32,28 @@ def save(image: Image.Image, path: Path, form: str, **how: Any) -> Path:
     return path
 
 
-def png(path: Path, width: int, height: int, body: bytes, *, colours: int = 0) -> Path:
-    """A PNG whose header says what one likes; `colours` is PNG's colour type."""
+def png(
+    path: Path, width: int, height: int, body: bytes, *, colours: int = 0, depth: int = 8, clear: bytes = b""
+) -> Path:
+    """A PNG whose header says what one likes; `colours` is PNG's colour type, `clear` the one that is transparent."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
 
-    header = struct.pack(">LLBBBBB", width, height, 8, colours, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
-    )
+    header = struct.pack(">LLBBBBB", width, height, depth, colours, 0, 0, 0)
+    chunks = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(body)), chunk(b"IEND", b"")]
+    if clear:
+        chunks.insert(1, chunk(b"tRNS", clear))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     return path
+
+
+def half_clear(path: Path, depth: int, channels: int, clear: int, other: int) -> Path:
+    """A PNG of grey (1 channel) or colour (3) with as many bits each: its left half transparent by its value alone."""
+    values = [clear] * 8 * channels + [other] * 8 * channels
+    row = int("".join(format(value, f"0{depth}b") for value in values), 2).to_bytes(2 * depth * channels)
+    kind = {1: 0, 3: 2}[channels]
+    return png(path, 16, 8, (b"\0" + row) * 8, colours=kind, depth=depth, clear=clear.to_bytes(2) * channels)
 
 
 def hundred_megapixels(path: Path) -> Path:

@@ -4,34 +4,51 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 NOWHERE = 99_999
 FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+NOTHING: Mapping[int, bytes] = {}
+
+IMAGE = b"q 595 0 0 842 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \0 EI Q "
+LINE = b"72 72 m 500 700 l S "
+FORM = b"/Fm Do "
 
 WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 STRICT_WORDS = "http://purl.oclc.org/ooxml/wordprocessingml/main"
+MATH = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+STRICT_MATH = "http://purl.oclc.org/ooxml/officeDocument/math"
 COMPATIBILITY = "http://schemas.openxmlformats.org/markup-compatibility/2006"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 MAIN = "word/document.xml"
 
 
-def pdf(pages: Iterable[Sequence[str]], *, missing: Container[int] = ()) -> bytes:
-    """A PDF with these lines on its pages; Latin 1, no parentheses. `missing` pages (from 1) are only named."""
+def pdf(
+    pages: Iterable[Sequence[str]],
+    *,
+    missing: Container[int] = (),
+    drawn: Mapping[int, bytes] = NOTHING,
+    form: bytes = b"",
+) -> bytes:
+    """A PDF with these lines on its pages; Latin 1, no parentheses. `missing` pages (from 1) are only named.
+
+    `drawn` is what else stands on a page, as operators: `IMAGE`, for instance, or `FORM`, which shows `form`.
+    """
     contents = []
-    for lines in pages:
+    for number, lines in enumerate(pages, 1):
         shown = " ".join(f"({line}) Tj T*" for line in lines)
-        contents.append(f"BT /F1 12 Tf 72 770 Td 14 TL {shown} ET".encode("latin-1"))
+        contents.append(f"BT /F1 12 Tf 72 770 Td 14 TL {shown} ET ".encode("latin-1") + drawn.get(number, b""))
     pages_at = [NOWHERE if number + 1 in missing else 4 + 2 * number for number in range(len(contents))]
     kids = b" ".join(b"%d 0 R" % at for at in pages_at)
     objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, len(contents)), FONT]
     for number, content in enumerate(contents):
         objects.append(
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>/Contents %d 0 R>>"
-            % (5 + 2 * number)
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>/XObject<</Fm %d 0 R>>>>"
+            b"/Contents %d 0 R>>" % (4 + 2 * len(contents), 5 + 2 * number)
         )
         objects.append(b"<</Length %d>>stream\n%s\nendstream" % (len(content), content))
+    objects.append(b"<</Subtype/Form/BBox[0 0 595 842]/Length %d>>stream\n%s\nendstream" % (len(form), form))
     return pdf_of(objects)
 
 
@@ -54,9 +71,9 @@ def locked_pdf() -> bytes:
     return pdf_of(plain, trailer=b"/Encrypt 3 0 R/ID[<41><41>]")
 
 
-def document(body: str, *, words: str = WORDS, before: str = "") -> str:
+def document(body: str, *, words: str = WORDS, math: str = MATH, before: str = "") -> str:
     """The XML of a main part."""
-    root = f'<w:document xmlns:w="{words}" xmlns:mc="{COMPATIBILITY}">'
+    root = f'<w:document xmlns:w="{words}" xmlns:m="{math}" xmlns:mc="{COMPATIBILITY}">'
     return f'<?xml version="1.0"?>{before}{root}<w:body>{body}</w:body></w:document>'
 
 

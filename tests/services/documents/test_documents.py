@@ -71,6 +71,40 @@ async def test_many_pages_that_cannot_be_read_are_not_all_listed(tmp_path: Path)
     assert read.warnings[-1].detail == "50 further pages could not be read"
 
 
+@pytest.mark.parametrize("drawn", [papers.IMAGE, papers.LINE, papers.FORM], ids=["image", "line", "form"])
+async def test_a_page_that_shows_something_and_has_no_text_is_told(drawn: bytes, tmp_path: Path) -> None:
+    made = pdf([["one"], [" "], ["three"]], drawn={2: drawn, 3: drawn}, form=papers.IMAGE)
+    read = await run(made, tmp_path)
+    assert read.path.read_text() == "one\n\f\n\fthree"
+    assert read.warnings == (
+        ReadingWarning("page-without-text", "no text layer on 1 of 3 pages, which may be scans: 2"),
+    )
+
+
+async def test_of_many_pages_without_text_the_first_are_named(tmp_path: Path) -> None:
+    scanned = dict.fromkeys(range(2, 32), papers.IMAGE)
+    read = await run(pdf([["cover"], *[[]] * 30], missing=[4], drawn=scanned), tmp_path)
+    assert [warning.slug for warning in read.warnings] == ["page-unreadable", "page-without-text"]
+    assert read.warnings[1].detail.startswith("no text layer on 29 of 31 pages, which may be scans: 2, 3, 5, 6, 7, ")
+    assert read.warnings[1].detail.endswith(", 21, 22 and 9 more")
+
+
+async def test_a_page_whose_characters_have_no_meaning_has_no_text(tmp_path: Path) -> None:
+    read = await run(pdf([["one"], ["\1\2\3"]]), tmp_path)
+    assert [warning.slug for warning in read.warnings] == ["page-without-text"]
+
+
+async def test_an_empty_page_is_not_worth_a_warning(tmp_path: Path) -> None:
+    made = pdf([["one"], [], [" "], [" ", " "], []], drawn={5: papers.FORM}, form=b"BT ( ) Tj ET")
+    assert (await run(made, tmp_path)).warnings == ()
+
+
+async def test_a_million_invisible_texts_on_a_page_are_not_all_looked_at(tmp_path: Path) -> None:
+    blanks = b"BT /F1 12 Tf " + b"( ) Tj " * 1_000_000 + b"ET"
+    read = await run(pdf([["one"], []], drawn={2: blanks}), tmp_path, limits=DocumentSettings(cpu_s=5))
+    assert [warning.slug for warning in read.warnings] == ["page-without-text"]
+
+
 async def test_a_pdf_without_a_text_layer_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DocumentUnreadable, match=r"none of the PDF's pages \(2\) has a text layer"):
         await run(pdf([[], [" "]]), tmp_path)
@@ -128,12 +162,36 @@ async def test_a_docx_that_a_word_processor_would_write_is_read(tmp_path: Path) 
     assert await text_of(file.getvalue(), tmp_path) == "Title\nFirst\tparagraph\nin two lines\nleft\trïght\nLast"
 
 
+def equation(inside: str) -> str:
+    """Paragraph `x`, equation, `y`; `[...]` is a run of the equation."""
+    runs = inside.replace("[", "<m:r><m:t>").replace("]", "</m:t></m:r>")
+    return f"<w:p><w:r><w:t>x </w:t></w:r><m:oMath>{runs}</m:oMath><w:r><w:t> y</w:t></w:r></w:p>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("[E=mc2]", "E=mc2"),
+        ("<m:f><m:num>[1]</m:num><m:den>[2]</m:den></m:f>", "1/2"),
+        ("<m:sSup><m:e>[10]</m:e><m:sup>[3]</m:sup></m:sSup>[+1]", "10^3+1"),
+        ("<m:sSubSup><m:e>[a]</m:e><m:sub>[1]</m:sub><m:sup>[2]</m:sup></m:sSubSup>", "a_1^2"),
+        ("[2]<m:d><m:e>[3+4]</m:e></m:d>", "2 3+4"),
+        ("[a=b]<m:r><w:br/></m:r>[c=d]", "a=b\nc=d"),
+        ("<m:nary><m:sub/><m:sup/><m:e>[f]</m:e></m:nary>[dx]", "fdx"),
+    ],
+)
+@pytest.mark.parametrize("math", [papers.MATH, papers.STRICT_MATH])
+async def test_an_equation_of_a_docx_is_read_in_its_place(inside: str, text: str, math: str, tmp_path: Path) -> None:
+    found = await text_of(package(document(equation(inside), math=math)), tmp_path)
+    assert found.replace("x  ", "x ") == f"x {text} y"
+
+
 async def test_what_word_does_not_show_is_not_read(tmp_path: Path) -> None:
     run_of = "<w:r><w:t>{}</w:t></w:r>".format
     body = (
         "<w:p><w:pPr><w:tabs><w:tab w:val='left'/></w:tabs></w:pPr>"
         + run_of("kept")
-        + "<w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>"
+        + "<w:del><w:r><w:delText>deleted</w:delText></w:r><m:r><m:t>deleted=1</m:t></m:r></w:del>"
         + f"<w:moveFrom>{run_of('moved')}</w:moveFrom>"
         + "<w:r><w:instrText>HYPERLINK</w:instrText></w:r>"
         + f"<mc:AlternateContent><mc:Choice>{run_of(' new')}</mc:Choice>"

@@ -98,6 +98,29 @@ async def test_what_is_transparent_becomes_white(mode: str, tmp_path: Path) -> N
     assert is_like(prepared, (0.9, 0.5), WHITE)
 
 
+@pytest.mark.parametrize(
+    ("depth", "channels", "clear", "other"),
+    [
+        (1, 1, 0, 1),
+        (4, 1, 0, 5),
+        (8, 1, 0, 80),
+        (8, 1, 80, 0),
+        (16, 1, 0, 20_480),
+        (16, 1, 20_480, 0),
+        (8, 3, 0, 80),
+        (8, 3, 80, 0),
+        (16, 3, 0, 20_480),
+    ],
+)
+async def test_the_one_colour_that_a_png_declares_transparent_becomes_white(
+    depth: int, channels: int, clear: int, other: int, tmp_path: Path
+) -> None:
+    prepared = shown(await run(images.half_clear(tmp_path / "upload", depth, channels, clear, other)))
+    shade = other * 255 // (2**depth - 1)
+    assert is_like(prepared, (0.1, 0.5), WHITE)
+    assert is_like(prepared, (0.9, 0.5), (shade, shade, shade))
+
+
 async def test_a_grey_scale_of_16_bits_keeps_its_greys(tmp_path: Path) -> None:
     prepared = await run(save(Image.new("I;16", (8, 8), 30_000), tmp_path / "upload", "PNG"))
     assert shown(prepared).getpixel((4, 4)) == (117, 117, 117)
