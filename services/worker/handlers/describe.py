@@ -17,6 +17,7 @@ from services.worker.texts import answers, prompts
 
 DESCRIPTION = prompts.load("describe", 1)
 DATA = prompts.load("describe-data", 1)
+QUESTION = "image"
 NEEDS: frozenset[Capability] = frozenset({"chat", "vision"})
 MAX_TAGS = 20
 SCHEMA: Mapping[str, Any] = {
@@ -35,8 +36,8 @@ async def language(run: StageRun) -> dict[str, Any]:
     """
     options = DescribeOptions.model_validate(run.options)
     engine = run.engines.language
-    engine.context_tokens(needs=NEEDS, model=options.model)
     check_image_bytes(run.upload.size_bytes, run.engines.documents)
+    await engine.check_ready(QUESTION, run.ledger, needs=NEEDS, model=options.model)
     image = await _prepared(run)
     reply = await engine.ask(_question(options, await _message(image)), run.ledger)
     return _description(reply, options, image, currency=engine.settings.currency).model_dump(mode="json")
@@ -65,7 +66,7 @@ def _prompt(options: DescribeOptions) -> prompts.Prompt:
 def _question(options: DescribeOptions, image: Message) -> Question:
     language = prompts.language_called(options.language, otherwise="English")
     return Question(
-        name="image",
+        name=QUESTION,
         messages=[{"role": "system", "content": _prompt(options).filled(language=language)}, image],
         needs=NEEDS,
         model=options.model,

@@ -29,6 +29,7 @@ from services.worker.texts.manifest import Manifest, Piece, pieces
 from services.worker.texts.summarizing import COMBINE, WHOLE, Summarizing
 
 MANIFEST = "manifest"
+QUESTION = "text"  # The name of the one about a text that fits one question.
 READ = 0.2  # share of the progress: a PDF of 500 pages is read in seconds, as long as a model takes for its answer
 SEVERAL = 2  # fewest windows of a text that is cut; their summaries are the longest, so they leave least room
 
@@ -41,13 +42,14 @@ async def read(run: StageRun) -> dict[str, Any] | MoveOn:
     """
     summarizing = Summarizing.of(run)
     whole, window = summarizing.whole(), summarizing.window(SEVERAL)
+    await summarizing.check_ready(QUESTION)
     source = await _read(run)
     run.progress(READ)
     text = await asyncio.to_thread(source.path.read_bytes)
     size_bytes = window.room_bytes
     if len(text) <= whole.room_bytes:
         try:
-            reply = await summarizing.ask(whole, "text", text.decode())
+            reply = await summarizing.ask(whole, QUESTION, text.decode())
         except ContextTooLong:
             size_bytes = _half(text)  # It has more tokens than were estimated.
         else:

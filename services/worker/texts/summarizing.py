@@ -72,8 +72,13 @@ class Summarizing:
             messages=instructed(asking.instructions, text.replace(PAGE_ENDS, "\n")),
             model=self._options.model,
             max_output_tokens=asking.output_tokens,
+            divisible=len(text) >= 2 * LEAST_CHARS,
         )
         return await self._engine.ask(question, self._ledger)
+
+    async def check_ready(self, name: str) -> None:
+        """Raise if this question could not be asked now anyway. See `LanguageEngine.check_ready`."""
+        await self._engine.check_ready(name, self._ledger, model=self._options.model)
 
     async def digest(self, asking: Asking, name: str, text: str) -> list[Reply]:
         """The same in one answer or, of a text that has more tokens than were estimated, in one for each half of it."""

@@ -20,11 +20,16 @@ class AnswerTooLarge(Exception):
 async def bound(response: httpx2.Response) -> None:
     """Stop reading this response at the limit. A hook for `response` events.
 
-    Raises AnswerTooLarge for one that is compressed, though none was asked for: nobody knows how large it is.
+    One that is compressed, though none was asked for, may have any size: of an error the status will do.
+    Raises AnswerTooLarge for any other such one.
     """
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise AnswerTooLarge
     assert isinstance(response.stream, httpx2.AsyncByteStream)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        if not response.is_error:
+            raise AnswerTooLarge
+        await response.stream.aclose()
+        response.stream = httpx2.ByteStream(b"")
+        del response.headers["content-encoding"]
     response.stream = _Bounded(response.stream)
 
 

@@ -20,7 +20,7 @@ from services.worker.engines.language.offers import able
 from services.worker.engines.language.outcomes import Answered, Busy, Failing, Filtered, Outcome, error_of
 from services.worker.engines.language.pool import Turn
 from services.worker.engines.language.prices import cost_of
-from services.worker.engines.language.question import Message, Question, Reply, shown
+from services.worker.engines.language.question import CHAT, Message, Question, Reply, shown
 from services.worker.engines.language.states import EndpointState
 from services.worker.engines.language.turns import Turns
 from services.worker.ledger import Ledger
@@ -49,7 +49,7 @@ class LanguageEngine:
         (permanent), ModelFailed (retryable), EndpointsNotReady, DependencyUnavailable (of the ledger).
         """
         names = self._able(question.needs, question.model)
-        await self._check_ready(question, names, ledger)
+        await self._check_ready(names, question.name, ledger)
         inquiry = await Inquiry.begin(question, ledger)
         try:
             while isinstance(verdict := judge(question, inquiry.asked.calls, names), Ask):
@@ -61,6 +61,16 @@ class LanguageEngine:
             await inquiry.withdraw_soon()
             raise
         return Reply(call=verdict.call, data=verdict.data, asked=inquiry.asked)
+
+    async def check_ready(
+        self, question: str, ledger: Ledger, *, needs: frozenset[Capability] = CHAT, model: str | None
+    ) -> None:
+        """Raise what `ask` would raise at once for a question of this name, before anything is done to put it.
+
+        A job that waits for an endpoint comes back often, and its input need not be fetched and opened each time.
+        Raises NoEndpoint, ModelNotOffered, EndpointsNotReady, DependencyUnavailable (of the ledger).
+        """
+        await self._check_ready(self._able(needs, model), question, ledger)
 
     def context_tokens(self, *, needs: frozenset[Capability], model: str | None) -> int:
         """The smallest context of the endpoints that may be asked. Raises NoEndpoint, ModelNotOffered."""
@@ -150,18 +160,18 @@ class LanguageEngine:
             ready_in_s=self._turns.ready_in_s(left),
             untried_in_s=self._turns.ready_in_s(untried),
             least_s=self._least_s(),
+            divisible=inquiry.question.divisible,
         )
         if isinstance(failure, ModelFailed):
             self._suspects.forget_busy(inquiry.key, left)
         return failure
 
-    async def _check_ready(self, question: Question, names: Sequence[str], ledger: Ledger) -> None:
+    async def _check_ready(self, names: Sequence[str], question: str, ledger: Ledger) -> None:
         """Raise if nobody can be asked now and no answer is there to be judged: a read, in place of two writes."""
         if not self._turns.all_rest(names):
             return
-        if (found := await ledger.find(question.name)) is not None and found.calls:
+        if (found := await ledger.find(question)) is not None and found.calls:
             return
-        self._turns.give_way()
         failed, ready_in_s = self._turns.failed(names), self._turns.ready_in_s(names)
         raise none_ready(
             refusals=(),

@@ -20,7 +20,3 @@ class Gate:
             return self._closed_until - now
         self._closed_until = now + PROBE_LOOK_S
         return 0.0
-
-    def reopen(self) -> None:
-        """Whoever passed could not try it."""
-        self._closed_until = 0.0

@@ -79,6 +79,7 @@ def none_ready(
     blamed: bool,
     ready_in_s: float | None,
     least_s: float,
+    divisible: bool = False,
 ) -> ClaimcheckError:
     """Why nobody can be asked now.
 
@@ -86,9 +87,10 @@ def none_ready(
     `failing`: those that failed at it in this delivery, each with what they said; `blamed`: it is known to be the
     question's fault; `ready_in_s`: until the first that has not refused may be asked, None if none is left;
     `untried_in_s`: the same of those that have not failed either, at it or at all, 0 if one only has no slot free;
-    `least_s`: no job comes back earlier.
+    `least_s`: no job comes back earlier; `divisible`: too long is not waited out, since it can be asked in halves.
     """
-    if ready_in_s is None:
+    too_long = any(isinstance(refusal, ContextTooLong) for refusal in refusals)
+    if ready_in_s is None or (failed and divisible and too_long):
         return of_refusals(refusals)
     if failed:
         detail = f"every endpoint that could answer refuses this installation: {_named(failed)}"

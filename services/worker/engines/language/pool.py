@@ -15,7 +15,7 @@ from services.worker.engines.language.states import EndpointState, State
 
 CANCELLED = "cancelled"
 
-DOUBTED = frozenset({403, 404})
+DOUBTED = frozenset({403, 404, 405})
 """What gateways and firewalls also answer to what a client has written, without a code that says so."""
 DOUBT_S = 300.0
 """An endpoint that has answered has failed once nothing but such denials has come from it for so long."""
@@ -173,19 +173,11 @@ class Pool:
         return {member.name: member.last_error or "" for member in members if member.standing.state == State.FAILED}
 
     def next_in_s(self, *, now: float) -> float | None:
-        """As `ready_in_s` of all, for whoever then takes a job; while none is known to be well, one at a time.
-
-        Those that have failed are tried by the jobs that others answer, and waited for only if there are no others.
-        """
+        """As `ready_in_s` of all, for whoever then takes a job; while none is known to be well, one at a time."""
         members = self._members.values()
-        left = [member for member in members if member.standing.state != State.FAILED] or members
-        ready_in_s = _first_ready_in_s(left, now)
-        well = any(member.standing.as_of(now) == State.READY for member in left)
+        well = any(member.standing.as_of(now) == State.READY for member in members)
+        ready_in_s = _first_ready_in_s(members, now)
         return ready_in_s if well or ready_in_s != 0.0 else self._gate.wait_s(now)
-
-    def give_way(self) -> None:
-        """Whoever was let through one at a time has a job for another endpoint than the one that is to be tried."""
-        self._gate.reopen()
 
     def ready_in_s(self, among: Collection[str], *, now: float) -> float | None:
         """Seconds until the first of those named is ready; None if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from claimcheck.language import Asked, Call
@@ -13,6 +13,9 @@ Message = Mapping[str, Any]
 """One message of the chat protocol: `role` and `content`, which is a text or a list of parts."""
 
 
+CHAT: frozenset[Capability] = frozenset({"chat"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """One question to whichever endpoint can answer it."""
@@ -20,13 +23,15 @@ class Question:
     name: str
     """Which question of its stage: its answers are kept under this name, so it must be the same in each delivery."""
     messages: Sequence[Message]
-    needs: frozenset[Capability] = field(default=frozenset({"chat"}))
+    needs: frozenset[Capability] = CHAT
     """What an endpoint must be able to do. A schema alone needs no `json`: answers are checked here anyway."""
     model: str | None = None
     """Only endpoints of this model, if the client has pinned one."""
     max_output_tokens: int | None = None
     """None: the installation's default."""
     temperature: float | None = None
+    divisible: bool = False
+    """Whoever asks will ask about halves of it if it is too long, and waits for no larger endpoint that has failed."""
     json_schema: Mapping[str, Any] | None = None
     """The answer has to be JSON of this schema."""
 

@@ -86,6 +86,8 @@ class Standing:
                 return self._cooling(asked_s, now, resting, jitter)
             case Failing() if self.state != State.FAILED:
                 return self._failing(now, resting, jitter, probe=probe)
+            case Denied() if self.probing and not probe:
+                return self  # It was asked before, and the one that tries it will tell.
             case Failing() | Denied():
                 return Standing(State.FAILED, until=now + resting.failed_s * _half_to_all(jitter))
         assert_never(outcome)

@@ -13,7 +13,7 @@ class State(StrEnum):
     ready ──429──▶ cooling ──its time is over──▶ ready
     ready ──failures in a row──▶ resting ──its time is over: one request tries it──▶ ready, or resting for longer
     any ──401, 402, 403, 404 ...──▶ failed ──minutes are over: one request tries it──▶ ready, or failed again
-                                    403 and 404 may be meant for what was asked, and count as failures at first
+                                    403, 404 and 405 may be meant for what was asked, and count as failures at first
     """
 
     READY = "ready"

@@ -111,10 +111,6 @@ class Turns:
         """The same of all, for whoever then takes a job; one at a time while a rested endpoint is to be tried."""
         return self._pool.next_in_s(now=time.monotonic())
 
-    def give_way(self) -> None:
-        """Whoever asked that last has a job for another endpoint than the one that is to be tried."""
-        self._pool.give_way()
-
     def states(self) -> list[EndpointState]:
         """Every endpoint, in the order of the configuration."""
         return self._pool.states(time.monotonic())

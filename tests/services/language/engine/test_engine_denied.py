@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from claimcheck.errors import EndpointsNotReady, ModelFailed
+from claimcheck.errors import ContextTooLong, EndpointsNotReady, ModelFailed, NoEndpoint
 from claimcheck.settings import LanguageSettings
 from services.worker.engines.language import LanguageEngine, State
 from tests.services.language.engine.conftest import KEYS, Lab, events, new, question, state_of
@@ -58,6 +58,8 @@ async def test_job_that_is_too_long_for_one_waits_for_a_larger_one_that_has_fail
     engine, job = lab.engine(lab.endpoint("a", context_tokens=8000), lab.endpoint("b"), failed_rest_s=0.2), new()
     with pytest.raises(EndpointsNotReady, match=r"refuses this installation: b \(401\)"):
         await engine.ask(question(), lab.ledger(job))
+    with pytest.raises(ContextTooLong):
+        await engine.ask(question(divisible=True), lab.ledger())
     lab.service.remove(rule)
     await eventually(lambda: is_due(engine, "b"), "b is to be tried")
     assert (await engine.ask(question(), lab.ledger(job))).call.endpoint == "b"
@@ -71,18 +73,18 @@ async def is_due(engine: LanguageEngine, name: str) -> bool:
     return state_of(engine, name).ready_in_s == 0
 
 
-async def test_jobs_for_a_failed_endpoint_do_not_keep_others_from_trying_one_that_rests(lab: Lab) -> None:
-    lab.service.script(action="fail", status=401, match={"key": "a"})
-    lab.service.script(action="fail", status=500, times=2, match={"key": "b"})
-    engine = lab.engine(lab.endpoint("a"), lab.endpoint("b"))
-    for name in ("a", "b", "b"):
-        with pytest.raises(EndpointsNotReady):
-            await engine.ask(question(model=name), lab.ledger())
-    assert [state_of(engine, name).state for name in ("a", "b")] == [State.FAILED, State.RESTING]
-    await eventually(lambda: may_take_a_job(engine), "b is to be tried")
+async def test_nothing_is_done_for_a_question_that_nobody_could_be_asked(lab: Lab) -> None:
+    engine, (waiting, answered) = lab.engine(lab.endpoint()), (new(), new())
+    await engine.ask(question(), lab.ledger(answered))
+    await engine.check_ready("answer", lab.ledger(waiting), model=None)
+    lab.service.script(action="fail", status=401)
     with pytest.raises(EndpointsNotReady):
-        await engine.ask(question(model="a"), lab.ledger())
-    assert engine.next_in_s() == 0, "the next job may be for b"
+        await engine.ask(question(), lab.ledger(waiting))
+    with pytest.raises(EndpointsNotReady, match=r"refuses this installation: a \(401\)"):
+        await engine.check_ready("answer", lab.ledger(waiting), model=None)
+    await engine.check_ready("answer", lab.ledger(answered), model=None)  # Its answer is there.
+    with pytest.raises(NoEndpoint):
+        await engine.check_ready("answer", lab.ledger(answered), needs=frozenset({"vision"}), model=None)
 
 
 @pytest.mark.parametrize("has_answered", [True, False])

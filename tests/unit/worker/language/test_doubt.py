@@ -54,6 +54,7 @@ def state(pool: Pool, now: float = 0.0) -> State:
         ([("q", KEY, 0.0)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("q", KEY, 0.0)], State.FAILED),
         ([("q", ANSWERED, 0.0), ("q", Denied(status=402), 0.0)], State.FAILED),
+        ([("q", ANSWERED, 0.0), ("poison", Denied(status=405), 0.0)], State.READY),
         ([("q", ANSWERED, 0.0), ("q", Denied(status=0), 0.0)], State.FAILED),
         # Whoever has never answered has failed at the second question that it denies.
         ([("poison", FORBIDDEN, 0.0)], State.READY),
@@ -135,23 +136,14 @@ def test_all_pass_while_one_endpoint_is_well() -> None:
     assert [asked.next_in_s(now=REST_S) for _ in range(3)] == [0.0] * 3
 
 
-def test_whoever_passed_in_vain_gives_way_to_the_next() -> None:
-    asked = pool("a")
-    ask(asked, FAILING)
-    assert asked.next_in_s(now=REST_S) == 0.0
-    asked.give_way()
-    assert [asked.next_in_s(now=REST_S) for _ in range(2)] == [0.0, PROBE_LOOK_S]
-
-
-def test_failed_endpoints_are_waited_for_only_if_there_are_no_others() -> None:
+def test_failed_endpoint_whose_time_has_come_is_tried_while_another_rests_or_hangs() -> None:
     asked = pool("a", "b")
     ask(asked, KEY)
-    assert asked.next_in_s(now=FAILED_S) == 0.0
-    ask(asked, FAILING, name="b", now=FAILED_S)
-    assert asked.next_in_s(now=FAILED_S) == REST_S
-    ask(asked, KEY, name="b", now=FAILED_S + REST_S)
-    waits_s = [asked.next_in_s(now=FAILED_S + REST_S) for _ in range(2)]
-    assert waits_s == [0.0, PROBE_LOOK_S], "a may be tried, by one at a time"
+    ask(asked, FAILING, name="b", now=FAILED_S - 1)
+    waits_s = [asked.next_in_s(now=FAILED_S + late_s) for late_s in (-0.5, 0.0, 0.2)]
+    assert waits_s == pytest.approx([0.5, 0.0, PROBE_LOOK_S - 0.2])
+    take(asked, "b", FAILED_S + REST_S)
+    assert asked.next_in_s(now=FAILED_S + REST_S) == 0.0, "a may be tried while b is"
 
 
 def test_without_an_endpoint_nothing_is_waited_for() -> None:

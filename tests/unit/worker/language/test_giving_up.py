@@ -136,6 +136,7 @@ def given(**changes: Any) -> dict[str, Any]:
 
 
 REFUSAL = ModelRequestRefused("a answered 400 to the request")
+LONG = ContextTooLong("the request is longer than the context of a")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,13 @@ REFUSAL = ModelRequestRefused("a answered 400 to the request")
         (given(refusals=[REFUSAL], failing={}, ready_in_s=None), ModelRequestRefused),
         (given(refusals=[REFUSAL], failing={}, ready_in_s=200.0, failed={"b": "401"}), EndpointsNotReady),
         (given(refusals=[REFUSAL], failing={}, ready_in_s=9.0, untried_in_s=9.0), EndpointsNotReady),
+        # Too long is asked in halves rather than waited for, if it can be and all others have failed.
+        (given(refusals=[LONG], failing={}, ready_in_s=200.0, failed={"b": "401"}, divisible=True), ContextTooLong),
+        (
+            given(refusals=[REFUSAL], failing={}, ready_in_s=200.0, failed={"b": "401"}, divisible=True),
+            EndpointsNotReady,
+        ),
+        (given(refusals=[LONG], failing={}, ready_in_s=9.0, untried_in_s=9.0, divisible=True), EndpointsNotReady),
         (given(refusals=[REFUSAL], failing={"b": "500"}, blamed=True), ModelFailed),
     ],
 )

@@ -108,7 +108,7 @@ def test_when_it_may_be_asked(standing: Standing, ready_in_s: float, shown: Stat
         # Denied, and what was asked before says nothing.
         (READY, DENIED, FAILED),
         (COOLING, DENIED, FAILED),
-        (PROBED, DENIED, FAILED),
+        (PROBED, DENIED, PROBED),
         (FAILED, ANSWERED, FAILED),
         (FAILED, busy(1.0), FAILED),
         (FAILED, FAILING, FAILED),
