@@ -8,26 +8,23 @@ answer that is too large or too deep for its schema is not checked, which is an 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
-from claimcheck.schema_cost import SchemaCost
+from claimcheck.schema_cost import FINE, SchemaCost, Size
 from claimcheck.strict_json import depth_of
 
 MAX_SCHEMA_BYTES = 16 * 1024  # It is part of the job's record, which every poll reads.
 
 MAX_STEPS = 4_000_000
-"""Most that a check may cost. A step takes 15 ns at most, mostly 5: the worst check that was found takes 45 ms. The
+"""Most that a check may cost. A step takes 15 ns at most, mostly 5: the worst check that was found takes 55 ms. The
 longest answer that may be asked for has 130 KB and 5,000 values mostly, and may cost 800 steps at each."""
-SMALL = {"values": 100, "size_bytes": 2_000, "levels": 4}
+SMALL = Size(values=100, size_bytes=2_000, levels=4, numbers=50, fractions=20)
 """An answer that every schema must be able to check, whichever of its subschemas it is held against."""
-MAX_PLACED = 20_000_000
-"""Most steps x (bytes of the answer + those of an error) of a break within choices (anyOf, oneOf) whose place is said:
-each alternative makes an error, which takes 14 us and holds a copy of the value. 10,000 steps of a tiny answer."""
-_ERROR_BYTES = 2_000  # to copy takes about as long as to make the error
 
 MAX_LEVELS = 64
 """Depth of an answer. Cosmos DB takes 128; a check takes its stack by the level."""
@@ -35,6 +32,10 @@ MAX_LEVELS = 64
 PATH_CHARS = 200
 
 MAX_PATTERNS = 20
+_NUMBER = re.compile(r"(?:^|[\[ ])-?[0-9]")  # as json.dumps sets it: behind a bracket or a space
+_POINT = re.compile(r"[0-9]\.[0-9]")
+_EXPONENT = re.compile(r"[0-9]e[+-][0-9]")
+
 PATTERN_BYTES = (1_000, 4_000, 16_000, 64_000)
 """Sizes of compiled patterns. `(a|b)*a(a|b){16}[^ab]`, within the second, takes 1.3 us at each byte: 87 steps."""
 _BYTES_A_STEP = 40
@@ -48,7 +49,7 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     _check_names(schema)
     if schema.get("type") != "object":
         raise ValueError(f"the schema's type is {json.dumps(schema.get('type'))[:40]}; 'object' is expected")
-    if SchemaCost(schema, pattern_steps=_pattern_steps).dearest(**SMALL, limit=MAX_STEPS) > MAX_STEPS:
+    if SchemaCost(schema, pattern_steps=_pattern_steps).dearest(SMALL, limit=MAX_STEPS) > MAX_STEPS:
         raise ValueError("the schema holds one value of an answer against too many subschemas")
     try:
         _validator(schema)
@@ -63,42 +64,91 @@ def why_invalid(answer: Any, schema: Mapping[str, Any]) -> str:
     `answer` is at most MAX_LEVELS deep. Raises ValueError for a schema that `checked_schema` refuses.
     """
     cost = SchemaCost(schema, pattern_steps=_pattern_steps)
-    text = json.dumps(answer, ensure_ascii=False)
-    size_bytes = len(text.encode())
-    # A value stands at the beginning, after a comma or after a bracket. Commas in texts count too: it is a bound.
-    values = 1 + text.count(",") + text.count("[") + text.count("{")
-    levels = depth_of(answer, at_most=MAX_LEVELS)
-    steps = cost.of(values=values, size_bytes=size_bytes, levels=levels, limit=MAX_STEPS)
-    if steps > MAX_STEPS:
+    if cost.of(_size(answer), limit=MAX_STEPS) > MAX_STEPS:
         return "the answer is too large or too deep to be checked against its schema"
-    validator = _validator(schema)
-    if validator.is_valid(answer):
+    if _validator(schema).is_valid(answer):
         return ""
-    if cost.has_choices and steps * (size_bytes + _ERROR_BYTES) > MAX_PLACED:
-        return "the answer breaks the schema"
     try:
         # Not `iter_errors`, which makes every error before it gives the first: 94 s where this takes 0.3 ms.
-        validator.validate(answer)
+        _validator(_without_choices(schema, cost), mask="").validate(answer)
     except jsonschema_rs.ValidationError as error:
-        where = "/".join(_place(error.instance_path, schema)) or "the answer"
-        rule = "/".join(map(str, error.schema_path)) or "the schema"
+        where = "/".join(_place(error.instance_path, answer, schema)) or "the answer"
+        rule = "/".join(map(str, _rule(error.schema_path, schema))) or "the schema"
         return f"{where[:PATH_CHARS]} breaks {rule[:PATH_CHARS]}"
-    return ""
+    except (jsonschema_rs.ReferencingError, ValueError):
+        pass  # Something refers into a choice, which has been moved.
+    return "the answer breaks the schema"
 
 
-def _place(path: Iterable[str | int], schema: Mapping[str, Any]) -> Iterator[str]:
+def _size(answer: Any) -> Size:
+    text = json.dumps(answer, ensure_ascii=False)
+    # Commas, brackets and digits in texts count too: these are bounds.
+    fine = len(_EXPONENT.findall(text))
+    return Size(
+        # A value stands at the beginning, after a comma or after a bracket.
+        values=1 + text.count(",") + text.count("[") + text.count("{"),
+        size_bytes=len(text.encode()),
+        levels=depth_of(answer, at_most=MAX_LEVELS),
+        numbers=len(_NUMBER.findall(text)) + FINE * fine,
+        fractions=len(_POINT.findall(text)) + FINE * fine,
+    )
+
+
+def _without_choices(part: Any, cost: SchemaCost) -> Any:
+    """The same, with `not: {not: {anyOf ...}}` for each `anyOf` and `oneOf`, behind what its `allOf` has.
+
+    It means the same. But a choice that nothing keeps to makes an error of each alternative, with a copy of the value
+    in it, and `not` makes one.
+    """
+    if isinstance(part, list):
+        return [_without_choices(inner, cost) for inner in part]
+    if not isinstance(part, Mapping):
+        return part
+    copy = {name: _without_choices(inner, cost) for name, inner in part.items()}
+    if cost.is_subschema(part) and (moved := _choices(copy)):
+        copy["allOf"] = [*copy.get("allOf", ()), *({"not": {"not": {kind: copy.pop(kind)}}} for kind in moved)]
+    return copy
+
+
+def _choices(subschema: Mapping[str, Any]) -> list[str]:
+    return [kind for kind in ("anyOf", "oneOf") if kind in subschema]
+
+
+def _rule(path: Iterable[str | int], schema: Mapping[str, Any]) -> list[str | int]:
+    """A path into the schema without choices, as one into the schema itself."""
+    steps = list(path)
+    match steps:
+        case [*outer, "allOf", int(at), "not"]:
+            inner: Any = schema
+            for step in outer:
+                inner = inner[step] if isinstance(inner, list) and isinstance(step, int) else inner.get(str(step), {})
+            moved = _choices(inner)[max(0, at - len(inner.get("allOf", ()))) :][:1]
+            return [*outer, *moved] if moved and at >= len(inner.get("allOf", ())) else steps
+    return steps
+
+
+def _place(path: Iterable[str | int], answer: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     """Each step of a path into an answer; a member that the schema does not name is `*`, since it may say anything."""
     declared = {name for part in _objects(schema) if isinstance(own := part.get("properties"), dict) for name in own}
-    return (str(step) if isinstance(step, int) or step in declared else "*" for step in path)
+    for step in path:
+        # A name of digits comes as a number, too.
+        if isinstance(answer, list) and isinstance(step, int):
+            yield str(step)
+            answer = answer[step]
+        else:
+            yield str(step) if str(step) in declared else "*"
+            answer = answer.get(str(step)) if isinstance(answer, dict) else None
 
 
-def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+def _validator(schema: Mapping[str, Any], *, mask: str | None = None) -> jsonschema_rs.Draft202012Validator:
+    """`mask`: stands for the values in what errors say, of what is checked and of the schema itself."""
     return jsonschema_rs.Draft202012Validator(
         # Without a name of its own, `#` means nothing else than the schema; and it is of 2020-12, whatever it says.
         {name: part for name, part in schema.items() if name not in ("$id", "$schema")},
         pattern_options=jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES[-1]),
         retriever=_refuse,
         validate_formats=False,
+        mask=mask,
     )
 
 

@@ -19,24 +19,62 @@ MAX_SUBSCHEMAS = 500  # 16 KB of an ordinary schema are some 250; 500 at 64 leve
 
 # Steps of one assertion at one value, of 15 ns each (jsonschema-rs 0.60).
 _COMPARE = 10  # one value of an `enum` of mixed types, of a `const`: 160 ns
-_MULTIPLE = 2_000  # exact fractions: up to 28 us
-_UNIQUE = 30  # up to 15 items are compared pair by pair, each with all that is in it
+_NAME = 2  # one name of `dependentSchemas` or `dependentRequired`, looked up in an object: 24 ns
+_UNIQUE = 100  # up to 15 items are compared pair by pair, each with all that is in it: 1.3 us
+_BYTES_A_STEP = 100  # a text or a name is hashed or compared: 0.1 ns a byte
+
+# The same at one number: numbers are compared as exact fractions, unless both are integers.
+_FRACTION = 500  # two of them: up to 7.5 us
+_FINE_FRACTION = 1_500  # with one of the schema that has an exponent, such as 1e-300: up to 21 us
+_WHOLE = 40  # two integers: up to 600 ns
+_WHOLE_FRACTION = 250  # a fraction with an integer of the schema below 2**31: up to 3.5 us
+_WHOLE_BOUND = 100  # a fraction with a `minimum` that is an integer
+_UNIQUE_FRACTION = 3_500  # with 14 others: up to 46 us
+FINE = 10
+"""A number of the answer that has an exponent is so many numbers: at most 300 us among unique items."""
 
 _REFUSED = ("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor", "$anchor", "$recursiveRef")
 _NOTES = {"title", "description", "default", "examples", "format", "$comment", "$defs", "definitions", "$schema", "$id"}
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS = ("dependentSchemas", "dependencies", "properties", "patternProperties")
 _SINGLE = ("not", "if", "then", "else", "additionalProperties", "propertyNames", "items", "contains")
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 _BESIDE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What of an answer makes its check long. `fractions`: those of the `numbers` that are no integers.
+
+    Both count a number with an exponent FINE times. `levels`: of containers within each other.
+    """
+
+    values: int
+    size_bytes: int
+    levels: int
+    numbers: int
+    fractions: int
 
 
 @dataclass
 class _Subschema:
-    """`value_steps` at each value, `byte_steps` at each byte of the answer; `parts`: keyword to subschemas."""
+    """Steps at each value, byte, number and fraction of the answer; `parts`: keyword to subschemas."""
 
     value_steps: int
     byte_steps: int
+    number_steps: int
+    fraction_steps: int
     parts: dict[str, list[int]] = field(default_factory=dict)
+
+    def own(self, size: Size) -> int:
+        """Steps of its own assertions in an answer of that size."""
+        return (
+            self.value_steps * size.values
+            + self.byte_steps * size.size_bytes
+            + self.number_steps * size.numbers
+            + self.fraction_steps * size.fractions
+            + size.size_bytes // _BYTES_A_STEP
+        )
 
     def beside(self) -> list[int]:
         """The subschemas that meet the same value."""
@@ -63,7 +101,7 @@ class _Subschema:
 
 
 class SchemaCost:
-    """What checks against one schema cost. `has_choices`: it has an `anyOf` or `oneOf`."""
+    """What checks against one schema cost."""
 
     def __init__(self, schema: Mapping[str, Any], *, pattern_steps: Callable[[str], int]) -> None:
         """`pattern_steps`: of a pattern, at each byte. Raises ValueError that says what cannot be bounded."""
@@ -74,20 +112,23 @@ class SchemaCost:
         self._beside = [found.beside() for found in self._found]
         self._goes_below = [found.goes_below() for found in self._found]
         self._order = _innermost_first(self._beside)
-        self.has_choices = any(kind in found.parts for found in self._found for kind in ("anyOf", "oneOf"))
 
-    def of(self, *, values: int, size_bytes: int, levels: int, limit: int) -> int:
+    def of(self, size: Size, *, limit: int) -> int:
         """At most so many steps for an answer of that size; above `limit`, just something above it."""
-        return self._costs(values, size_bytes, levels, limit)[0]
+        return self._costs(size, limit)[0]
 
-    def dearest(self, *, values: int, size_bytes: int, levels: int, limit: int) -> int:
+    def dearest(self, size: Size, *, limit: int) -> int:
         """The same, if the answer is held against whichever subschema costs most."""
-        return max(self._costs(values, size_bytes, levels, limit))
+        return max(self._costs(size, limit))
 
-    def _costs(self, values: int, size_bytes: int, levels: int, limit: int) -> list[int]:
-        own = [found.value_steps * values + found.byte_steps * size_bytes for found in self._found]
+    def is_subschema(self, part: Any) -> bool:
+        """Whether this very object of the schema is one of its subschemas, and not a value or a map of them."""
+        return id(part) in self._known
+
+    def _costs(self, size: Size, limit: int) -> list[int]:
+        own = [found.own(size) for found in self._found]
         costs = [0] * len(own)
-        for _ in range(levels + 1):
+        for _ in range(size.levels + 1):
             before, costs = costs, own.copy()
             for at in self._order:
                 if self._beside[at]:
@@ -131,19 +172,21 @@ class SchemaCost:
             elif keyword in _SINGLE:
                 yield keyword, inner
 
-    def _own(self, subschema: Mapping[str, Any]) -> tuple[int, int]:
-        """Steps of its own assertions at a value, and at a byte."""
+    def _own(self, subschema: Mapping[str, Any]) -> tuple[int, int, int, int]:
+        """Steps of its own assertions at a value, at a byte, at a number and at a fraction."""
         for keyword in _REFUSED:
             if keyword in subschema:
                 raise ValueError(f"the schema has {keyword}, which is not taken")
-        steps = 1 + len(subschema.keys() - _NOTES)
-        steps += _MULTIPLE * ("multipleOf" in subschema) + _UNIQUE * bool(subschema.get("uniqueItems"))
+        steps = 1 + len(subschema.keys() - _NOTES) + _UNIQUE * bool(subschema.get("uniqueItems"))
+        # `true` and `false` are no subschemas here; each is an alternative all the same.
+        steps += sum(isinstance(part, bool) for keyword in _LISTS for part in _list(subschema.get(keyword)))
+        steps += sum(_NAME * len(_map(subschema.get(keyword))) for keyword in ("dependentSchemas", "dependencies"))
+        steps += _NAME * _nodes(subschema.get("dependentRequired"))
         steps += _compared(subschema.get("enum")) + _COMPARE * _nodes(subschema.get("const"))
-        steps += _nodes(subschema.get("dependentRequired"))
         patterns = [*_map(subschema.get("patternProperties"))]
         if isinstance(subschema.get("pattern"), str):
             patterns.append(subschema["pattern"])
-        return steps, sum(map(self._pattern_steps, patterns))
+        return steps, sum(map(self._pattern_steps, patterns)), *_at_numbers(subschema)
 
 
 def pointed_at(schema: Mapping[str, Any], reference: Any) -> Any:
@@ -184,18 +227,54 @@ def _innermost_first(beside: list[list[int]]) -> list[int]:
 
 
 def _compared(enum: Any) -> int:
-    """Texts alone, or integers alone, are looked up; others are compared one by one."""
+    """Texts alone, or integers alone, are looked up, unless for a fraction; others are compared one by one."""
     if not isinstance(enum, list) or {type(value) for value in enum} in ({str}, {int}):
         return 0
     return _COMPARE * _nodes(enum)
 
 
+def _at_numbers(subschema: Mapping[str, Any]) -> tuple[int, int]:
+    """Steps at a number of the answer, and those at a fraction that come on top."""
+    at_number, at_fraction = 0, _UNIQUE_FRACTION * bool(subschema.get("uniqueItems"))
+    for keyword in _BOUNDS:
+        if isinstance(bound := subschema.get(keyword), int):
+            at_fraction += _WHOLE_BOUND
+        else:
+            at_number += _fraction(bound)
+    at_number += max(_FRACTION * ("multipleOf" in subschema), _fraction(subschema.get("multipleOf")))
+    looked_up = "const" not in subschema and not _compared(subschema.get("enum"))
+    for number in _numbers([subschema.get("enum"), subschema.get("const")]):
+        if isinstance(number, int):
+            at_number += 0 if looked_up else _WHOLE
+            at_fraction += _WHOLE_FRACTION if abs(number) < 2**31 else _FRACTION
+        else:
+            at_number += _fraction(number)
+    return at_number, at_fraction
+
+
+def _fraction(number: Any) -> int:
+    if not isinstance(number, float):
+        return 0
+    return _FINE_FRACTION if "e" in repr(number) else _FRACTION
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield value
+    for part in value.values() if isinstance(value, Mapping) else _list(value):
+        yield from _numbers(part)
+
+
 def _nodes(value: Any) -> int:
     if value is None:
         return 0
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    inner = value.values() if isinstance(value, Mapping) else _list(value)
     return 1 + sum(_nodes(part) for part in inner)
 
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -50,7 +50,7 @@ def test_schema_is_taken_as_it_is() -> None:
         ({"type": "object", "properties": {str(n): {"pattern": str(n)} for n in range(21)}}, "21 patterns; the limit"),
         ({"type": "object", "patternProperties": {str(n): True for n in range(21)}}, "21 patterns; the limit is 20"),
         ({"type": "object", "items": {"pattern": ".{9999}"}}, "or is too large compiled"),
-        ({"type": "object", "properties": {"a": {"type": "text"}}}, "this is no JSON Schema: "),
+        ({"type": "object", "properties": {"a": {"type": "text"}}}, 'this is no JSON Schema: "text" is not'),
         ({"type": "object", "$ref": "#/$defs/nowhere"}, "'#/\\$defs/nowhere', where nothing is"),
         ({"type": "object", "properties": {"a": {"pattern": "("}}}, r"pattern '\(' is none, looks around"),
         ({"type": "object", "properties": {"a": {"pattern": r"(a)\1"}}}, "is none, looks around or back"),
@@ -89,3 +89,94 @@ def test_pattern_that_would_backtrack_for_ever_does_not() -> None:
     started = time.thread_time()
     assert why_invalid({"a": "a" * 50_000 + "!"}, schema) == "a breaks properties/a/pattern"
     assert time.thread_time() - started < MOST_S
+
+
+def test_member_named_by_digits_is_no_place_in_a_list() -> None:
+    schema = {"type": "object", "additionalProperties": {"items": {"type": "string"}}}
+    assert why_invalid({"4711": ["a", 1]}, schema) == "*/1 breaks additionalProperties/items/type"
+
+
+def test_choice_that_is_broken_is_named_where_it_stands() -> None:
+    line = {
+        "allOf": [{"type": "object"}],
+        "anyOf": [{"required": ["text"]}, {"required": ["code"]}],
+        "oneOf": [{"properties": {"code": {"const": code}}} for code in "ab"],
+    }
+    schema = {"type": "object", "properties": {"lines": {"items": {"$ref": "#/$defs/line"}}}, "$defs": {"line": line}}
+    checked_schema(schema)
+    assert why_invalid({"lines": [{"text": "", "code": "a"}]}, schema) == ""
+    assert why_invalid({"lines": [{"code": "a"}, {}]}, schema) == "lines/1 breaks $defs/line/anyOf"
+    assert why_invalid({"lines": [{"code": "c"}]}, schema) == "lines/0 breaks $defs/line/oneOf"
+    assert why_invalid({"lines": [1]}, schema) == "lines/0 breaks $defs/line/allOf/0/type"
+    own = {"type": "object", "allOf": [{"not": {"required": ["a"]}}], "anyOf": [True]}
+    assert why_invalid({"a": 1}, own) == "the answer breaks allOf/0/not"
+
+
+def test_choice_into_which_something_refers_is_broken_without_a_place() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"anyOf": [{"type": "string"}, False]}, "b": {"$ref": "#/properties/a/anyOf/0"}},
+    }
+    assert why_invalid({"a": "x", "b": "y"}, checked_schema(schema)) == ""
+    assert why_invalid({"a": "x", "b": 1}, schema) == "the answer breaks the schema"
+
+
+def test_properties_and_values_may_have_the_names_of_choices() -> None:
+    choice = {"anyOf": ["x"], "oneOf": 1}
+    schema = {"type": "object", "properties": {"anyOf": {"const": choice}, "oneOf": {"enum": [choice]}}}
+    assert why_invalid({"anyOf": choice, "oneOf": choice}, checked_schema(schema)) == ""
+    assert why_invalid({"anyOf": choice, "oneOf": 2}, schema) == "oneOf breaks properties/oneOf/enum"
+
+
+def strict(**properties: Any) -> dict[str, Any]:
+    """As structured outputs want objects: every member named and required."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+TEXT = {"type": ["string", "null"], "minLength": 0, "maxLength": 500}
+KINDS = [strict(kind={"const": f"kind-{n}"}, text=TEXT, weight={"type": "number", "minimum": 0}) for n in range(10)]
+ORDER = strict(
+    id={"type": "integer", "minimum": 1},
+    country={"type": "string", "enum": [f"country-{n}" for n in range(200)]},
+    tags={"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    lines={"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/line"}},
+    parts={"type": "array", "items": {"oneOf": KINDS}},
+    share={"type": "number", "minimum": 0.01, "maximum": 0.99},
+    size={"enum": [1, 2, 3.5, None]},
+    code={"enum": list(range(200, 220))},
+    day={"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+    inner={"anyOf": [{"$ref": "#/$defs/line"}, {"type": "null"}]},
+) | {
+    "$defs": {
+        "line": strict(
+            text=TEXT, price={"type": "number", "minimum": 0.01, "multipleOf": 0.01}, of={"$ref": "#/$defs/a"}
+        ),
+        "a": strict(name=TEXT, more={"type": "array", "items": {"$ref": "#/$defs/a"}}),
+    }
+}
+
+
+def test_ordinary_schema_is_taken_and_its_answer_checked() -> None:
+    line = {"text": "a", "price": 0.07, "of": {"name": None, "more": [{"name": "b", "more": []}]}}
+    answer = {
+        **{
+            "id": 1,
+            "country": "country-7",
+            "tags": ["a", "b"],
+            "share": 0.5,
+            "size": 3.5,
+            "code": 200,
+            "day": "2026-01-31",
+        },
+        "lines": [line] * 50,
+        "parts": [{"kind": f"kind-{n % 10}", "text": "b", "weight": 0.25} for n in range(50)],
+        "inner": None,
+    }
+    assert why_invalid(answer, checked_schema(ORDER)) == ""
+    assert why_invalid(answer | {"inner": 1}, ORDER) == "inner breaks properties/inner/anyOf"
+    assert why_invalid(answer | {"share": 0.001}, ORDER) == "share breaks properties/share/minimum"

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimcheck.answer_schema import MAX_LEVELS, checked_schema, why_invalid
+from claimcheck.answer_schema import (
+    MAX_LEVELS,
+    MAX_SCHEMA_BYTES,
+    _without_choices,
+    checked_schema,
+    why_invalid,
+)
+from claimcheck.schema_cost import SchemaCost
 
 Schema = dict[str, Any]
 MOST_S = 1.0
@@ -107,7 +114,7 @@ WORST: dict[str, tuple[Callable[[int], Schema], Any]] = {
     "anyOf": (lambda n: of_items({"anyOf": [{"minimum": 1}] * n}), NUMBERS),
     "oneOf": (lambda n: of_items({"oneOf": [*[{"minimum": 1}] * n, {}]}), NUMBERS),
     "enum": (lambda n: of_items({"anyOf": [{"enum": [[i] for i in range(n)]}, {}]}), {"a": [[-1]] * 20_000}),
-    "const": (lambda n: of_items({"not": {"const": [0] * n}}), {"a": [[0] * 99] * 600}),
+    "const": (lambda n: of_items({"not": {"const": [0] * n}}), {"a": [[0] * 99] * 300}),
     "uniqueItems": (
         lambda n: of_items({"allOf": [{"uniqueItems": True}] * n}),
         {"a": [[[i] for i in range(15)]] * 999},
@@ -119,6 +126,23 @@ WORST: dict[str, tuple[Callable[[int], Schema], Any]] = {
     ),
     "pattern": (lambda n: of_items({"pattern": f"(a|b)*a(a|b){{{n}}}[^ab]"}), {"a": [TEXT[:16_000]]}),
     "patterns": (lambda n: {"type": "object", "patternProperties": {f"a(a|b){{{n}}}c": {}}}, {TEXT[:16_000]: 1}),
+    "booleans": (lambda n: of_items({"not": {"anyOf": [False] * 16 * n}}), NUMBERS),
+    "dependentSchemas": (
+        lambda n: of_items({"dependentSchemas": {str(i): True for i in range(5 * n)}}),
+        {"a": [{}] * 40_000},
+    ),
+    "bounds": (lambda n: of_items({"allOf": [{"minimum": 0.7}] * n}), {"a": [1 - 2**53] * 7_000}),
+    "fine bounds": (lambda n: of_items({"allOf": [{"maximum": 5e-324}] * n}), {"a": [5e-324] * 200}),
+    "fractions": (lambda n: of_items({"enum": [0.5 + i for i in range(10 * n)]}), {"a": [2**53 - 1] * 300}),
+    "integers": (lambda n: of_items({"enum": list(range(10 * n))}), {"a": [0.0005] * 300}),
+    "unique numbers": (
+        lambda n: of_items({"allOf": [{"uniqueItems": True}] * n}),
+        {"a": [[5e-324 * i if i % 2 else 2**53 - i for i in range(15)]] * 3},
+    ),
+    "long names": (
+        lambda n: of_items({"allOf": [{"properties": {"z": True}}] * n}),
+        {"a": [{TEXT[:60_000]: 0}, {TEXT[1:60_000]: 0}]},
+    ),
     "copied": (lambda n: {"type": "object", "anyOf": [{"type": "string"}] * n}, {"a": "x" * 130_000}),
     "explained": (lambda n: {"type": "object", "anyOf": [of_items({"anyOf": [{"minimum": 1}] * n})]}, {"a": [0] * 300}),
 }
@@ -136,6 +160,55 @@ def test_whatever_is_taken_is_checked_in_time(name: str) -> None:
         whys.append(why_in_time(answer, schema) == TOO_DEAR)
     assert not whys[0]
     assert whys == sorted(whys)
+
+
+def referred_to(part: Any, times: int) -> Schema:
+    defs = {"x": part, "y": {"anyOf": [{"$ref": "#/$defs/x"}] * times}}
+    return {"type": "object", "$defs": defs, "properties": {"a": {"$ref": "#/$defs/y"}}}
+
+
+BROKEN: dict[str, tuple[Schema, Any]] = {
+    "booleans": (referred_to({"anyOf": [False] * 1200}, 25), "x" * 125_000),
+    "numbers": ({"type": "object", "properties": {"a": {"anyOf": [False] * 2200}}}, [0] * 1_500),
+    "required": (referred_to({"type": "object", "required": [str(i) for i in range(1500)]}, 200), {}),
+    "enum": (referred_to({"enum": [f"e{i}" for i in range(1500)]}, 120), "x"),
+    "const": (referred_to({"const": "x" * 12_000}, 120), "x"),
+    "not": (referred_to({"not": {"const": "x", "title": "t" * 10_000}}, 200), "x"),
+    "items": (referred_to({"items": {"type": "string"}}, 60), [0] * 3_000),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_break_of_a_choice_is_one_error_without_the_value(name: str) -> None:
+    schema, value = BROKEN[name]
+    cost = SchemaCost(checked_schema(schema), pattern_steps=len)
+    moved = jsonschema_rs.Draft202012Validator(_without_choices(schema, cost), mask="")
+    with pytest.raises(jsonschema_rs.ValidationError) as broken:
+        moved.validate({"a": value})
+    assert broken.value.kind.name == "not"
+    assert len(broken.value.message) < 2 * MAX_SCHEMA_BYTES
+    assert why_in_time({"a": value}, schema).startswith("a breaks ")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "type": "object",
+            "$defs": {
+                "n": {"not": {"anyOf": [False] * 1900}},
+                **{f"b{i}": {"allOf": [{"$ref": "#/$defs/n"}] * 10} for i in range(10)},
+            },
+            "properties": {"a": {"items": {"allOf": [{"$ref": f"#/$defs/b{i}"} for i in range(10)]}}},
+        },
+        referred_to({"oneOf": [True, *[False] * 1200]}, 250),
+        of_items({"allOf": [{"enum": [0.5 + i for i in range(1000)]}]}),
+        of_items({"enum": ["x", *[5e-324 * i for i in range(1, 200)]]}),
+    ],
+)
+def test_what_undercounted_work_would_let_through_is_refused(schema: Schema) -> None:
+    with pytest.raises(ValueError, match="holds one value of an answer against too many subschemas"):
+        checked_schema(schema)
 
 
 PARTS = st.recursive(
