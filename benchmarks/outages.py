@@ -24,7 +24,7 @@ from tests.stack.client import Body
 from tests.stack.endpoints import serving
 from tests.stack.names import Names
 from tests.stack.system import System
-from tests.stack.waiting import until
+from tests.stack.waiting import let_pass, until
 
 EVERY_S = 0.1
 """Between two jobs of the load: a sixth of what one endpoint can answer."""
@@ -73,10 +73,10 @@ def measure(installation: Installation) -> list[Figure]:
 def _failing(pair: Pair, way: str, rule: Mapping[str, Any]) -> Figure:
     pair.forget()
     with Load(pair.submit, EVERY_S).running() as load:
-        _pass(WARM_S)
+        let_pass(WARM_S)
         [armed] = pair.first.script(dict(rule))
         failing_at = time.time()
-        _pass(FAILS_S)
+        let_pass(FAILS_S)
         well_at = time.time()
         pair.first.remove(armed)
         until(lambda: _is_back(pair, well_at), f"{way}: it is asked again", deadline_s=BACK_S)
@@ -153,11 +153,6 @@ def _is_back(pair: Pair, since: float) -> bool:
 def _densest(moments: Sequence[float]) -> int:
     """The most of them within one second."""
     return max(sum(at <= other < at + 1 for other in moments) for at in moments)
-
-
-def _pass(seconds: float) -> None:
-    ends_at = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= ends_at, "time passes", deadline_s=seconds + 10)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from tests.faults.endpoint_pair import CONCURRENCY, KEY, MODELS, WORKER, Pair, r
 from tests.stack.endpoints import RunEndpoint, variables
 from tests.stack.names import NameStock
 from tests.stack.services import Services
-from tests.stack.waiting import until
+from tests.stack.waiting import let_pass, until
 
 WRONG_KEY = "a-key-of-yesterday"
 COMMON, RARE = MODELS
@@ -74,10 +73,10 @@ def test_while_every_endpoint_denies_us_jobs_stay_on_the_queue_and_run_once_one_
         until(lambda: pair.logs().count("endpoint.failed") == 2, "both endpoints have failed")
         until(lambda: pair.stores.record(found_out)["turn"] == 1, "the job that found it out is put back")
         asked = [endpoint.counts()["asked"] for endpoint in pair.endpoints]
-        wait(RECEIVE_S)  # By then no slot waits for a message any more.
+        let_pass(RECEIVE_S)  # By then no slot waits for a message any more.
 
         jobs = [pair.submit() for _ in range(JOBS)]
-        wait(RECEIVE_S)
+        let_pass(RECEIVE_S)
         assert pair.stores.counts()["active"] == JOBS
         assert {message.delivery_count for message in pair.stores.peek()} == {0}
         assert {pair.stores.record(job_id)["turn"] for job_id in jobs} == {0}
@@ -86,12 +85,6 @@ def test_while_every_endpoint_denies_us_jobs_stay_on_the_queue_and_run_once_one_
         pair.first.remove(rules[0])
         pair.succeeded([found_out, *jobs], deadline_s=2 * FAILED_REST_S + 30)
         assert "endpoint.ready" in pair.logs()
-
-
-def wait(seconds: float) -> None:
-    """Let so much time pass."""
-    ends_at = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= ends_at, "time passes")
 
 
 def restart_with_right_key(pair: Pair) -> None:

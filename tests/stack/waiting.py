@@ -22,6 +22,12 @@ def until(look: Callable[[], T | None], what: str, *, deadline_s: float = 10.0) 
     return seen
 
 
+def let_pass(seconds: float) -> None:
+    """Return after so long: for what must not have happened by then."""
+    ends_at = time.monotonic() + seconds
+    until(lambda: time.monotonic() >= ends_at, f"{seconds:g} s pass", deadline_s=seconds + 10)
+
+
 async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, deadline_s: float = 10.0) -> T:
     """The same for a coroutine function: `look` is awaited again and again."""
     ends_at = time.monotonic() + deadline_s

@@ -13,7 +13,7 @@ from claimcheck.language import Call
 from claimcheck.settings import Capability, Endpoint, LanguageSettings
 from services.worker.engines.language.blame import MOST_LOST, Suspects
 from services.worker.engines.language.calling import Caller
-from services.worker.engines.language.giving_up import filtered, none_ready, not_for, refusal
+from services.worker.engines.language.giving_up import Rest, filtered, none_ready, not_for, refusal
 from services.worker.engines.language.inquiry import Inquiry
 from services.worker.engines.language.judging import Ask, judge, messages_for
 from services.worker.engines.language.offers import able
@@ -21,6 +21,7 @@ from services.worker.engines.language.outcomes import Answered, Busy, Failing, F
 from services.worker.engines.language.pool import Turn
 from services.worker.engines.language.prices import cost_of
 from services.worker.engines.language.question import CHAT, Message, Question, Reply, shown
+from services.worker.engines.language.standing import half_to_all
 from services.worker.engines.language.states import EndpointState
 from services.worker.engines.language.turns import Turns
 from services.worker.ledger import Ledger
@@ -150,17 +151,12 @@ class LanguageEngine:
 
     def _none_ready(self, inquiry: Inquiry, among: Sequence[str]) -> ClaimcheckError:
         left = inquiry.left(among)
-        failed = self._turns.failed(left)
-        untried = [name for name in inquiry.untried(among) if name not in failed]
         failure = none_ready(
             refusals=inquiry.refusals,
-            failed=failed if len(failed) == len(left) else {},
             failing={name: why for name, why in inquiry.failing.items() if name in left},
             blamed=inquiry.blamed,
-            ready_in_s=self._turns.ready_in_s(left),
-            untried_in_s=self._turns.ready_in_s(untried),
-            least_s=self._least_s(),
             divisible=inquiry.question.divisible,
+            **self._rest(left, inquiry.untried(among)),
         )
         if isinstance(failure, ModelFailed):
             self._suspects.forget_busy(inquiry.key, left)
@@ -172,20 +168,17 @@ class LanguageEngine:
             return
         if (found := await ledger.find(question)) is not None and found.calls:
             return
-        failed, ready_in_s = self._turns.failed(names), self._turns.ready_in_s(names)
-        raise none_ready(
-            refusals=(),
-            failed=failed if len(failed) == len(names) else {},
-            failing={},
-            blamed=False,
-            ready_in_s=ready_in_s,
-            untried_in_s=ready_in_s,
-            least_s=self._least_s(),
-        )
+        raise none_ready(**self._rest(names, names))
 
-    def _least_s(self) -> float:
-        """No job comes back earlier; between half and all of it, so that those of one moment do not come together."""
-        return self.settings.rest_first_s * (0.5 + 0.5 * random.random())
+    def _rest(self, left: Sequence[str], untried: Sequence[str]) -> Rest:
+        failed = self._turns.failed(left)
+        return Rest(
+            failed=failed if len(failed) == len(left) else {},
+            ready_in_s=self._turns.ready_in_s(left),
+            untried_in_s=self._turns.ready_in_s([name for name in untried if name not in failed]),
+            # So that those of one moment do not come back together.
+            least_s=self.settings.rest_first_s * half_to_all(random.random()),
+        )
 
     def _messages(self, inquiry: Inquiry, turn: Turn) -> list[Message]:
         told_schema = "json" in turn.endpoint.capabilities

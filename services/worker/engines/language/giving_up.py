@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypedDict, Unpack
 
 from claimcheck.errors import (
     ClaimcheckError,
@@ -70,35 +72,45 @@ def of_refusals(refusals: Sequence[PermanentFailure]) -> PermanentFailure:
     return too_long[-1] if first in too_long else first
 
 
+class Rest(TypedDict):
+    """How those endpoints stand that have not refused a question.
+
+    `failed`: all of them, each with what it said, if all have failed; `ready_in_s`: until the first may be asked, None
+    if none is left; `untried_in_s`: the same of those that have not failed, at the question or at all, 0 if one only
+    has no slot free; `least_s`: no job comes back earlier.
+    """
+
+    failed: Mapping[str, str]
+    ready_in_s: float | None
+    untried_in_s: float | None
+    least_s: float
+
+
 def none_ready(
     *,
-    refusals: Sequence[PermanentFailure],
-    failed: Mapping[str, str],
-    failing: Mapping[str, str],
-    untried_in_s: float | None,
-    blamed: bool,
-    ready_in_s: float | None,
-    least_s: float,
+    refusals: Sequence[PermanentFailure] = (),
+    failing: Mapping[str, str] = MappingProxyType({}),
+    blamed: bool = False,
     divisible: bool = False,
+    **rest: Unpack[Rest],
 ) -> ClaimcheckError:
     """Why nobody can be asked now.
 
-    `refusals`: of endpoints that refused this question; of the others, `failed`: all of them, if all have failed, and
-    `failing`: those that failed at it in this delivery, each with what they said; `blamed`: it is known to be the
-    question's fault; `ready_in_s`: until the first that has not refused may be asked, None if none is left;
-    `untried_in_s`: the same of those that have not failed either, at it or at all, 0 if one only has no slot free;
-    `least_s`: no job comes back earlier; `divisible`: too long is not waited out, since it can be asked in halves.
+    `refusals`: of endpoints that refused this question; `failing`: others that failed at it in this delivery, each with
+    what it said; `blamed`: that is known to be the question's fault; `divisible`: too long is not waited out, since it
+    can be asked in halves.
     """
+    failed, ready_in_s, least_s = rest["failed"], rest["ready_in_s"], rest["least_s"]
     too_long = any(isinstance(refusal, ContextTooLong) for refusal in refusals)
     if ready_in_s is None or (failed and divisible and too_long):
         return of_refusals(refusals)
     if failed:
         detail = f"every endpoint that could answer refuses this installation: {_named(failed)}"
         return EndpointsNotReady(detail, delay_s=max(ready_in_s, least_s))
-    if blamed and untried_in_s is None:
+    if blamed and rest["untried_in_s"] is None:
         detail = f"every endpoint that could answer failed at this job, and not for the first time: {_named(failing)}"
         return ModelFailed(detail)
-    if untried_in_s == 0:
+    if rest["untried_in_s"] == 0:
         return EndpointsNotReady("every endpoint that is ready has as many requests as it may have", delay_s=least_s)
     return EndpointsNotReady("no endpoint that could answer is ready", delay_s=max(ready_in_s, least_s))
 

@@ -40,7 +40,7 @@ class Resting:
 
     def rest_s(self, rests: int, jitter: float) -> float:
         """Seconds to rest after so many rests in a row: doubled each time; between half and all of it, by `jitter`."""
-        return min(self.first_s * 2.0 ** min(rests, MAX_DOUBLINGS), self.max_s) * _half_to_all(jitter)
+        return min(self.first_s * 2.0 ** min(rests, MAX_DOUBLINGS), self.max_s) * half_to_all(jitter)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Standing:
             case Denied() if self.probing and not probe:
                 return self  # It was asked before, and the one that tries it will tell.
             case Failing() | Denied():
-                return Standing(State.FAILED, until=now + resting.failed_s * _half_to_all(jitter))
+                return Standing(State.FAILED, until=now + resting.failed_s * half_to_all(jitter))
         assert_never(outcome)
 
     def _cools(self, now: float) -> bool:
@@ -120,5 +120,6 @@ class Standing:
         return Standing(State.RESTING, until=until, failures=failures, rests=self.rests + 1)
 
 
-def _half_to_all(jitter: float) -> float:
+def half_to_all(jitter: float) -> float:
+    """The share of a time that is waited, by `jitter`, which is uniform in [0, 1)."""
     return 0.5 + 0.5 * jitter
