@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as how_to_search
 
 from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.provision import provision
@@ -21,7 +23,7 @@ from tests.stack.azurite import AzuriteProcess
 from tests.stack.components import MODELS, ROOT
 from tests.stack.endpoints import module_endpoint, run_endpoint, scripted_endpoint
 from tests.stack.names import Names, NameStock
-from tests.stack.services import Services, broker_process, cosmos_process
+from tests.stack.services import STARTED_S, Services, broker_process, cosmos_process
 from tests.stack.system import System
 from tests.stack.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
@@ -43,6 +45,11 @@ for _name in [name for name in os.environ if name.upper().startswith(ENDPOINTS)]
     del os.environ[_name]
 
 
+# A property holds or does not, however long the machine takes to try it.
+how_to_search.register_profile("untimed", how_to_search(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+how_to_search.load_profile("untimed")
+
+
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteProcess]:
     """Azurite; whoever pauses or stops it brings it back."""
@@ -56,7 +63,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteProcess
 def service_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """The Service Bus emulator, with locks of 5 s; whoever kills it starts it again."""
     process = broker_process(tmp_path_factory.mktemp("service-bus"))
-    process.start()
+    process.start(STARTED_S)
     yield process
     process.stop()
 
@@ -65,7 +72,7 @@ def service_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorPr
 def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """The Cosmos DB emulator, Strong; whoever kills it starts it again."""
     process = cosmos_process(tmp_path_factory.mktemp("cosmos"))
-    process.start()
+    process.start(STARTED_S)
     yield process
     process.stop()
 

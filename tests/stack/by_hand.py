@@ -9,11 +9,12 @@ import httpx
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode, ServiceBusSubQueue
 
 from claimcheck.commands.up.addresses import HOST, queue_connection_string
+from tests.stack.client import ANSWER_S
 from tests.stack.names import LOCK_S
 from tests.stack.stores import Stores
 
 MAX_DELIVERY_COUNT = 10
-TAKE_S = 5.0
+TAKE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ByHand:
         """Let everything on the queue and its dead letters have happened so much earlier."""
         address = f"http://{HOST}:{self.stores.services.service_bus.ports['admin']}/_emulator/age"
         body = {"entity": self.stores.queue, "seconds": passed.total_seconds()}
-        httpx.post(address, json=body).raise_for_status()
+        httpx.post(address, json=body, timeout=ANSWER_S).raise_for_status()
 
     def end_leases(self) -> None:
         """Let every lease on the queue and its dead letters run out."""

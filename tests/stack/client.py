@@ -67,11 +67,11 @@ class Client:
         body: Body = self.get(job_id).json()
         return body
 
-    def until_running(self, job_id: str, *, deadline_s: float = 15.0) -> Body:
+    def until_running(self, job_id: str, *, deadline_s: float = 40.0) -> Body:
         """Wait until a worker runs the job."""
         return self.until_status(job_id, "running", deadline_s=deadline_s)
 
-    def until_status(self, job_id: str, status: str, *, deadline_s: float = 15.0) -> Body:
+    def until_status(self, job_id: str, status: str, *, deadline_s: float = 40.0) -> Body:
         """Wait for a status; a 503 or no answer meanwhile is asked again."""
         seen: list[Body] = [{}]
 
@@ -82,7 +82,7 @@ class Client:
         until(reached, f"job {job_id} is {status}", deadline_s=deadline_s)
         return seen[0]
 
-    def until_ended(self, job_id: str, *, deadline_s: float = 20.0) -> Body:
+    def until_ended(self, job_id: str, *, deadline_s: float = 40.0) -> Body:
         """Wait for the end; a 503 or no answer meanwhile is asked again."""
         seen: list[Body] = [{}]
 

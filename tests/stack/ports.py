@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
@@ -9,7 +10,10 @@ from claimcheck.commands.up.addresses import HOST
 
 # Below Linux's range for outgoing connections (32768 and up), so that none of those takes a port between its choice
 # here and the start of its program.
-_RANGE = range(12000, 32000)
+# Each worker of pytest-xdist has its own part, so that no two choose the same before either has bound it.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PART = 20_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_RANGE = range(12_000 + _WORKER * _PART, 12_000 + (_WORKER + 1) * _PART)
 _given: set[int] = set()
 
 
@@ -21,7 +25,7 @@ def free_port() -> int:
 def free_ports(count: int) -> int:
     """The first of `count` ports in a row, none of which was given away before."""
     while True:
-        first = random.choice(_RANGE)
+        first = random.choice(_RANGE[: 1 - count or None])
         ports = range(first, first + count)
         if _given.isdisjoint(ports) and not any(map(_taken, ports)):
             _given.update(ports)

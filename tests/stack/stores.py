@@ -14,6 +14,7 @@ from azure.storage.blob import ContainerClient
 
 from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.addresses import HOST, RECORDS_KEY, queue_connection_string, records_endpoint
+from tests.stack.client import ANSWER_S
 from tests.stack.fault_hook import FaultHook
 from tests.stack.names import Names
 from tests.stack.services import Services
@@ -97,16 +98,17 @@ class Stores:
     def counts(self) -> dict[str, Any]:
         """What the queue holds: `active`, `locked`, `scheduled`, `dead_lettered`, ..."""
         address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/queues"
-        counts: dict[str, Any] = httpx.get(address, verify=False).json()[self.queue]
+        counts: dict[str, Any] = httpx.get(address, verify=False, timeout=ANSWER_S).json()[self.queue]
         return counts
 
-    def until_empty(self, *, deadline_s: float = 10.0) -> None:
+    def until_empty(self, *, deadline_s: float = 30.0) -> None:
         """Wait until the queue holds nothing that could be run at once."""
-        until(
-            lambda: self.counts()["active"] == self.counts()["locked"] == 0,
-            f"{self.queue} is empty",
-            deadline_s=deadline_s,
-        )
+
+        def is_empty() -> bool:
+            counts = self.counts()
+            return (counts["active"], counts["locked"]) == (0, 0)
+
+        until(is_empty, f"{self.queue} is empty", deadline_s=deadline_s)
 
     def send(self, bodies: Mapping[str, bytes]) -> None:
         """Put messages on the queue: their ids and bodies."""
@@ -130,7 +132,7 @@ class Stores:
     def drop_connections(self) -> None:
         """Close every connection to Service Bus, as it does with idle ones."""
         address = f"http://{HOST}:{self.services.service_bus.ports['admin']}/_emulator/drop-connections"
-        httpx.post(address).raise_for_status()
+        httpx.post(address, timeout=ANSWER_S).raise_for_status()
 
     @contextlib.contextmanager
     def records_fault(self, **fault: Any) -> Iterator[None]:

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 EVERY_S = 0.05
+DEADLINE_S = 30.0
 
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], what: str, *, deadline_s: float = 10.0) -> T:
+def until(look: Callable[[], T | None], what: str, *, deadline_s: float = DEADLINE_S) -> T:
     """Call `look` until it gives something truthy, and return that. Fails with `what` after `deadline_s` seconds."""
     ends_at = time.monotonic() + deadline_s
     while not (seen := look()):
@@ -28,7 +29,7 @@ def let_pass(seconds: float) -> None:
     until(lambda: time.monotonic() >= ends_at, f"{seconds:g} s pass", deadline_s=seconds + 10)
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, deadline_s: float = 10.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, deadline_s: float = DEADLINE_S) -> T:
     """The same for a coroutine function: `look` is awaited again and again."""
     ends_at = time.monotonic() + deadline_s
     while not (seen := await look()):
