@@ -23,9 +23,12 @@ from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpRespons
 
 from azure_local_emulators.cosmos.authorization import WELL_KNOWN_KEY
 from azure_local_emulators.process import EmulatorProcess
+from tests.stack.services import STARTED_S
 
 MODULE = "azure_local_emulators.cosmos"
 STALENESS_S = 0.4
+LONG_STALENESS_S = 3600.0
+DEADLINE_S = 30.0
 TENANT = "default"
 DATABASE = "contract"
 _NUMBERS = itertools.count(1)
@@ -145,7 +148,7 @@ def start() -> Iterator[Callable[..., EmulatorProcess]]:
     def start_(*arguments: str) -> EmulatorProcess:
         emulator = EmulatorProcess(MODULE, ["--port", "0", *arguments])
         started.append(emulator)
-        emulator.start()
+        emulator.start(STARTED_S)
         return emulator
 
     yield start_
@@ -155,7 +158,7 @@ def start() -> Iterator[Callable[..., EmulatorProcess]]:
 
 def _running(*arguments: str) -> Iterator[EmulatorProcess]:
     emulator = EmulatorProcess(MODULE, ["--port", "0", *arguments])
-    emulator.start()
+    emulator.start(STARTED_S)
     yield emulator
     emulator.stop()
 
@@ -168,13 +171,20 @@ def strong() -> Iterator[EmulatorProcess]:
 
 @pytest.fixture(scope="session")
 def lagging() -> Iterator[EmulatorProcess]:
-    """An account with Session consistency whose replicas lag long enough to see."""
+    """An account with Session consistency whose replicas lag, and catch up while a test waits."""
     yield from _running("--consistency", "Session", "--staleness-ms", str(STALENESS_S * 1000))
+
+
+@pytest.fixture(scope="session")
+def far_behind() -> Iterator[EmulatorProcess]:
+    """An account with Session consistency whose replicas show nothing of what is written during a test."""
+    yield from _running("--consistency", "Session", "--staleness-ms", str(LONG_STALENESS_S * 1000))
 
 
 @pytest.fixture
 async def desk(strong: EmulatorProcess, open_desk: Opener, raw: Raw) -> AsyncIterator[Desk]:
-    """A client of the Strong account; no test leaves a fault behind."""
+    """A client of the Strong account; no test leaves a fault behind, nor finds another one's counts."""
+    raw.control("DELETE", "faults")
     yield await open_desk(strong)
     raw.control("DELETE", "faults")
 
@@ -253,7 +263,7 @@ def refused() -> Refused:
 def wait_until() -> Callable[[Callable[[], Awaitable[bool]], float], Awaitable[None]]:
     """Wait for a condition, with a deadline in seconds."""
 
-    async def wait(condition: Callable[[], Awaitable[bool]], deadline_s: float = 5.0) -> None:
+    async def wait(condition: Callable[[], Awaitable[bool]], deadline_s: float = DEADLINE_S) -> None:
         until = time.monotonic() + deadline_s
         while not await condition():
             assert time.monotonic() < until, f"not so within {deadline_s:g} s"

@@ -17,7 +17,7 @@ from azure.cosmos.aio import CosmosClient as AioCosmosClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.cosmos.conftest import DATABASE, MODULE, done, encoded, endpoint
+from tests.contract.cosmos.conftest import DATABASE, DEADLINE_S, MODULE, done, encoded, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,7 +234,7 @@ def test_no_request_is_answered_with_a_500(raw: Raw, data: st.DataObject) -> Non
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(min_size=1, max_size=120))
 def test_bytes_that_are_no_http_do_not_stop_the_emulator(strong: EmulatorProcess, junk: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", strong.ports["http"]), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", strong.ports["http"]), timeout=DEADLINE_S) as connection:
         connection.sendall(junk + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(4096)
@@ -243,7 +243,7 @@ def test_bytes_that_are_no_http_do_not_stop_the_emulator(strong: EmulatorProcess
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", MODULE, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
 def test_a_taken_port_is_a_sentence_and_status_2(strong: EmulatorProcess) -> None:
@@ -266,16 +266,15 @@ def test_a_signal_stops_it_cleanly(how: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("ready http=")
         process.send_signal(how)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=DEADLINE_S) == 0
 
 
-def test_it_starts_fast_stays_small_and_idles(start: Callable[..., EmulatorProcess]) -> None:
-    started = time.monotonic()
+def test_it_starts_with_little_work_stays_small_and_idles(start: Callable[..., EmulatorProcess]) -> None:
     emulator = start()
-    assert time.monotonic() - started < 1.0  # 0.2 s on an idle machine
     process = psutil.Process(emulator.pid)
-    assert process.memory_info().rss < 80 * 2**20
     before = process.cpu_times()
+    assert before.user + before.system < 2.0  # 0.2 s on an idle machine
+    assert process.memory_info().rss < 80 * 2**20
     voluntary = process.num_ctx_switches().voluntary
     with socket.create_connection(("127.0.0.1", emulator.ports["http"]), timeout=5) as quiet:
         quiet.settimeout(0.5)

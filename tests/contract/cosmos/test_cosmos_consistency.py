@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from azure_local_emulators.cosmos.consistency import LaggingReplica, lsn_in
 from azure_local_emulators.cosmos.errors import ServiceError
+from tests.contract.cosmos.conftest import LONG_STALENESS_S, STALENESS_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from azure_local_emulators.process import EmulatorProcess
     from tests.contract.cosmos.conftest import Box, Opener, Refused
@@ -28,15 +31,15 @@ def job(n: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def writer(lagging: EmulatorProcess, open_desk: Opener) -> Box:
+async def writer(far_behind: EmulatorProcess, open_desk: Opener) -> Box:
     """A container in an account whose replicas lag."""
-    return await (await open_desk(lagging)).box()
+    return await (await open_desk(far_behind)).box()
 
 
 @pytest.fixture
-async def stranger(lagging: EmulatorProcess, open_desk: Opener, writer: Box) -> Box:
+async def stranger(far_behind: EmulatorProcess, open_desk: Opener, writer: Box) -> Box:
     """The same container, seen by a client that knows nothing of the writer's session."""
-    return await same(lagging, open_desk, writer)
+    return await same(far_behind, open_desk, writer)
 
 
 async def same(emulator: EmulatorProcess, open_desk: Opener, box: Box, **options: Any) -> Box:
@@ -52,29 +55,37 @@ async def test_a_session_reads_its_own_writes(writer: Box) -> None:
     assert await writer.query("SELECT VALUE c.n FROM c", partition_key=KEY) == [3]
 
 
-async def test_another_client_does_not_see_a_fresh_item_until_the_replica_has_it(
-    writer: Box, stranger: Box, refused: Refused, wait_until: WaitUntil
-) -> None:
+async def test_another_client_does_not_see_a_fresh_item(writer: Box, stranger: Box, refused: Refused) -> None:
     await writer.create(job(0))
     assert await refused(stranger.read("job", KEY)) == (404, 0)
     assert await stranger.query("SELECT * FROM c", partition_key=KEY) == []
 
-    async def visible() -> bool:
-        return bool(await stranger.query("SELECT * FROM c", partition_key=KEY))
 
-    await wait_until(visible)
-    assert (await stranger.read("job", KEY))["n"] == 0
-
-
-async def test_another_client_sees_the_version_before_and_the_deleted_item(
-    writer: Box, stranger: Box, refused: Refused, wait_until: WaitUntil
+async def test_another_client_sees_an_item_once_the_replica_has_it(
+    lagging: EmulatorProcess, open_desk: Opener, wait_until: WaitUntil
 ) -> None:
+    writer = await (await open_desk(lagging)).box()
+    stranger, began_at = await same(lagging, open_desk, writer), time.monotonic()
     await writer.create(job(0))
 
     async def visible() -> bool:
         return bool(await stranger.query("SELECT * FROM c", partition_key=KEY))
 
     await wait_until(visible)
+    assert time.monotonic() - began_at >= STALENESS_S
+    assert (await stranger.read("job", KEY))["n"] == 0
+
+
+async def test_another_client_sees_the_version_before_and_the_deleted_item(
+    start: Callable[..., EmulatorProcess], open_desk: Opener, refused: Refused, tmp_path: Path
+) -> None:
+    first = start("--data", str(tmp_path))
+    box = await (await open_desk(first)).box()
+    await box.create(job(0))
+    first.kill()
+    # What a restart finds is old.
+    again = start("--data", str(tmp_path), "--staleness-ms", str(LONG_STALENESS_S * 1000))
+    writer, stranger = await same(again, open_desk, box), await same(again, open_desk, box)
     await writer.upsert(job(1))
     await writer.delete("job", KEY)
     assert (await stranger.read("job", KEY))["n"] == 0
@@ -109,17 +120,17 @@ async def test_a_strong_account_never_lags(strong: EmulatorProcess, open_desk: O
 
 
 async def test_a_client_may_ask_for_less_than_the_account_gives(
-    lagging: EmulatorProcess, open_desk: Opener, writer: Box, refused: Refused
+    far_behind: EmulatorProcess, open_desk: Opener, writer: Box, refused: Refused
 ) -> None:
-    weak = await same(lagging, open_desk, writer, consistency_level="Eventual")
+    weak = await same(far_behind, open_desk, writer, consistency_level="Eventual")
     await weak.create(job(0))
     assert await refused(weak.read("job", KEY)) == (404, 0)
 
 
 async def test_a_client_cannot_ask_for_more_than_the_account_gives(
-    lagging: EmulatorProcess, open_desk: Opener, writer: Box, refused: Refused
+    far_behind: EmulatorProcess, open_desk: Opener, writer: Box, refused: Refused
 ) -> None:
-    stronger = await same(lagging, open_desk, writer, consistency_level="Strong")
+    stronger = await same(far_behind, open_desk, writer, consistency_level="Strong")
     assert await refused(stronger.read("job", KEY)) == (400, 0)
 
 

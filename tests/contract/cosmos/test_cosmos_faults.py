@@ -11,7 +11,8 @@ import pytest
 from azure.core.exceptions import AzureError
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
-from tests.contract.cosmos.conftest import Raw
+from tests.contract.cosmos.conftest import DEADLINE_S, Raw
+from tests.stack.services import STARTED_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ async def test_the_emulator_can_kill_itself_after_the_commit(
     with pytest.raises(AzureError):
         await box.create(item())
     emulator.kill()
-    emulator.start()
+    emulator.start(STARTED_S)
     again = type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
     assert (await again.read("job", KEY))["id"] == "job"
 
@@ -113,7 +114,7 @@ async def test_another_process_can_be_killed_instead_of_being_served(box: Box, r
     arm(raw, box, "create", "kill-instead", pid=victim.pid, times=50)
     with pytest.raises(AzureError):
         await box.create(item())
-    assert await asyncio.wait_for(victim.wait(), 1) == -9
+    assert await asyncio.wait_for(victim.wait(), DEADLINE_S) == -9
     assert await refused(box.read("job", KEY)) == (404, 0)
 
 

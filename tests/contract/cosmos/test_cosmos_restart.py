@@ -13,6 +13,8 @@ from azure_local_emulators.cosmos import persistence
 from azure_local_emulators.cosmos.account import Account, AccountOptions
 from azure_local_emulators.cosmos.operations import Transaction, create, upsert
 from azure_local_emulators.cosmos.partitioning import parse_header
+from tests.contract.cosmos.conftest import DEADLINE_S
+from tests.stack.services import STARTED_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +35,7 @@ def item(item_id: str, **more: Any) -> dict[str, Any]:
 
 async def reopened(emulator: EmulatorProcess, open_desk: Opener, box: Box) -> Box:
     emulator.kill()
-    emulator.start()
+    emulator.start(STARTED_S)
     return type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
 
 
@@ -119,11 +121,11 @@ async def test_every_acknowledged_create_is_there_after_a_kill_in_full_flight(
                 enough.set()
 
     workers = [asyncio.create_task(write(worker)) for worker in range(8)]
-    await asyncio.wait_for(enough.wait(), timeout=10)
+    await asyncio.wait_for(enough.wait(), timeout=DEADLINE_S)
     emulator.kill()
     results = await asyncio.gather(*workers, return_exceptions=True)
     assert all(isinstance(result, AzureError) for result in results)
-    emulator.start()
+    emulator.start(STARTED_S)
     again = type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
     found = set(await again.query("SELECT VALUE c.id FROM c", partition_key=KEY))
     assert set(acknowledged) <= found

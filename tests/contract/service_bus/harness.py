@@ -24,8 +24,9 @@ import azure.servicebus
 import azure.servicebus.aio
 
 from azure_local_emulators.process import EmulatorProcess
+from tests.stack.services import STARTED_S
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 _CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"
 _ATOM = "http://www.w3.org/2005/Atom"
 _STOCKED = 4
@@ -37,21 +38,17 @@ class Namespace:
 
     def __init__(self, *args: str) -> None:
         self.process = EmulatorProcess("azure_local_emulators.service_bus", ["--port", "0", "--admin-port", "0", *args])
-        self.process.start()
-        # From now on the same ports, also after a restart.
-        ports = [str(self.process.ports["amqp"]), str(self.process.ports["admin"])]
-        self._again = ["--port", ports[0], "--admin-port", ports[1], *args]
+        self.process.start(STARTED_S)
 
     def restart(self) -> None:
-        """Kill the emulator and start it again on the same ports and data."""
+        """Kill the emulator and start it again on the same data, and other ports."""
         self.process.kill()
         self.start_again()
 
     def start_again(self) -> None:
-        """Start a dead emulator on the same ports and data."""
+        """Start a dead emulator on the same data, and other ports: somebody else may have taken the old ones."""
         self.process.kill()
-        self.process = EmulatorProcess("azure_local_emulators.service_bus", self._again)
-        self.process.start()
+        self.process.start(STARTED_S)
 
     @property
     def connection_string(self) -> str:
@@ -101,6 +98,10 @@ class Namespace:
             return all(counts[state] == number for state, number in expected.items())
 
         await eventually(reached, lambda: f"{queue} is {self.counts(queue)}; expected {expected}")
+
+    def age(self, queue: str, seconds: float) -> None:
+        """Let so much time pass for a queue."""
+        assert self.json("POST", "age", {"entity": queue, "seconds": seconds}) == {"aged_s": seconds}
 
     def arm(self, **fault: Any) -> None:
         """Set a fault."""
@@ -227,7 +228,7 @@ def _key(properties: dict[str, str | int]) -> str:
     return repr(sorted(properties.items()))
 
 
-async def receive(receiver: Any, count: int = 1, wait_s: float = 5.0) -> list[Any]:
+async def receive(receiver: Any, count: int = 1, wait_s: float = DEADLINE_S) -> list[Any]:
     """Exactly `count` messages, in the order of arrival."""
     messages: list[Any] = []
     while len(messages) < count:
@@ -237,7 +238,7 @@ async def receive(receiver: Any, count: int = 1, wait_s: float = 5.0) -> list[An
     return messages
 
 
-async def receive_one(receiver: Any, wait_s: float = 5.0) -> Any:
+async def receive_one(receiver: Any, wait_s: float = DEADLINE_S) -> Any:
     """The next message."""
     return (await receive(receiver, 1, wait_s))[0]
 

@@ -17,7 +17,7 @@ from azure.servicebus.aio.management import ServiceBusAdministrationClient as Ai
 from azure.servicebus.exceptions import MessagingEntityNotFoundError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from .harness import Awaited, Namespace, Sdk, receive_one
+from .harness import DEADLINE_S, Awaited, Namespace, Sdk, receive_one
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -119,7 +119,7 @@ async def test_deleting_a_queue_takes_the_links_away(administration: Any, namesp
     with pytest.raises(MessagingEntityNotFoundError):
         await sender.send_messages(ServiceBusMessage("x"))
     with pytest.raises(MessagingEntityNotFoundError):
-        await receiver.receive_messages(max_wait_time=2)
+        await receiver.receive_messages(max_wait_time=DEADLINE_S)
 
 
 async def test_health_is_answered_over_plain_http(namespace: Namespace) -> None:

@@ -15,18 +15,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUR_S = 3600
 
 
-def age(namespace: Namespace, queue: str, seconds: float) -> None:
-    """Let so much time pass for a queue."""
-    assert namespace.json("POST", "age", {"entity": queue, "seconds": seconds}) == {"aged_s": seconds}
-
-
 async def test_aging_ends_locks_whose_time_is_over_and_counts_the_delivery(namespace: Namespace, aio: Sdk) -> None:
     queue, sender, receiver = await aio.fresh(namespace, LockDuration="PT5M")
     await sender.send_messages(ServiceBusMessage("x"))
     first = await receive_one(receiver)
-    age(namespace, queue, 299)
+    namespace.age(queue, 200)
     assert namespace.counts(queue)["locked"] == 1
-    age(namespace, queue, 2)
+    namespace.age(queue, 101)
     with pytest.raises(MessageLockLostError):
         await receiver.renew_message_lock(first)
     assert (await receive_one(receiver)).delivery_count == 1
@@ -36,17 +31,17 @@ async def test_scheduled_message_comes_due_by_aging(namespace: Namespace, aio: S
     queue, sender, receiver = await aio.fresh(namespace)
     due_at = datetime.now(UTC) + timedelta(hours=1)
     await sender.send_messages(ServiceBusMessage("x", scheduled_enqueue_time_utc=due_at))
-    age(namespace, queue, HOUR_S - 60)
+    namespace.age(queue, HOUR_S - 60)
     assert namespace.counts(queue)["scheduled"] == 1
-    age(namespace, queue, 61)
+    namespace.age(queue, 61)
     assert text(await receive_one(receiver)) == "x"
 
 
 async def test_id_is_forgotten_once_it_is_as_old_as_the_window(namespace: Namespace, aio: Sdk) -> None:
     asked = {"RequiresDuplicateDetection": "true", "DuplicateDetectionHistoryTimeWindow": "PT10M"}
     queue, sender, _ = await aio.fresh(namespace, **asked)
-    for aged_s, active in ((0, 1), (590, 1), (20, 2)):
-        age(namespace, queue, aged_s)
+    for aged_s, active in ((0, 1), (500, 1), (101, 2)):
+        namespace.age(queue, aged_s)
         await sender.send_messages(ServiceBusMessage("x", message_id="the same"))
         assert namespace.counts(queue)["active"] == active
 
@@ -55,10 +50,10 @@ async def test_enqueued_time_is_as_much_earlier_and_lifetimes_run_out(namespace:
     asked = {"DefaultMessageTimeToLive": "PT2H", "DeadLetteringOnMessageExpiration": "true"}
     queue, sender, receiver = await aio.fresh(namespace, **asked)
     await sender.send_messages(ServiceBusMessage("x"))
-    age(namespace, queue, HOUR_S)
+    namespace.age(queue, HOUR_S)
     (peeked,) = await receiver.peek_messages(1)
     assert datetime.now(UTC) - peeked.enqueued_time_utc >= timedelta(hours=1)
-    age(namespace, queue, HOUR_S)
+    namespace.age(queue, HOUR_S)
     assert namespace.counts(queue)["dead_lettered"] == 1
 
 

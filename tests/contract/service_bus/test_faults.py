@@ -21,7 +21,7 @@ from azure.servicebus.exceptions import (
     ServiceBusServerBusyError,
 )
 
-from .harness import Namespace, Sdk, config, receive_one, text
+from .harness import DEADLINE_S, Namespace, Sdk, config, receive_one, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BUSY, TIMEOUT = "com.microsoft:server-busy", "com.microsoft:timeout"
@@ -175,7 +175,7 @@ async def test_a_delivery_that_fails_takes_the_link_away(
         namespace.fault(queue, "receive", action, "amqp:internal-error"),
         pytest.raises(ServiceBusError),
     ):
-        await receiver.receive_messages(max_wait_time=5)
+        await receiver.receive_messages(max_wait_time=DEADLINE_S)
     assert namespace.counts(queue)["locked"] == locked
 
 
@@ -202,7 +202,7 @@ async def test_another_process_can_be_killed_before_the_commit(namespace: Namesp
     victim = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
     with namespace.fault(queue, "send", "kill-before", pid=victim.pid):
         await sender.send_messages(ServiceBusMessage("x"))
-        assert await asyncio.wait_for(victim.wait(), 1) == -9
+        assert await asyncio.wait_for(victim.wait(), DEADLINE_S) == -9
     assert namespace.counts(queue)["active"] == 1
 
 
@@ -211,11 +211,11 @@ async def test_another_process_can_be_killed_instead_of_being_served(namespace: 
     victim = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
     with namespace.fault(queue, "send", "kill-instead", pid=victim.pid), pytest.raises(ServiceBusError):
         await sender.send_messages(ServiceBusMessage("x"))
-    assert await asyncio.wait_for(victim.wait(), 1) == -9
+    assert await asyncio.wait_for(victim.wait(), DEADLINE_S) == -9
     assert namespace.counts(queue)["active"] == 0
     await (await aio.sender(namespace, queue)).send_messages(ServiceBusMessage("y"))
     with namespace.fault(queue, "receive", "kill-instead", pid=victim.pid), pytest.raises(ServiceBusError):
-        await receiver.receive_messages(max_wait_time=5)
+        await receiver.receive_messages(max_wait_time=DEADLINE_S)
     counts = namespace.counts(queue)
     assert (counts["active"], counts["locked"]) == (1, 0)
 

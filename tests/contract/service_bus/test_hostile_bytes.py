@@ -31,7 +31,7 @@ from azure_local_emulators.service_bus.frames import (
     transfer,
 )
 
-from .harness import Namespace, Sdk
+from .harness import DEADLINE_S, Namespace, Sdk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -67,7 +67,7 @@ class RawClient:
     async def until_closed(self) -> list[Frame]:
         """Every frame until the emulator hangs up."""
         found: list[Frame] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_S):
             while data := await self._reader.read(65_536):
                 found += [item for item in self._frames.feed(data) if isinstance(item, Frame)]
         await self.close()
@@ -75,7 +75,7 @@ class RawClient:
 
     async def until(self, descriptor: int) -> Frame:
         """The next frame of a kind."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_S):
             while data := await self._reader.read(65_536):
                 for item in self._frames.feed(data):
                     if isinstance(item, Frame) and item.descriptor == descriptor:
@@ -214,7 +214,7 @@ async def test_a_transaction_coordinator_is_refused(namespace: Namespace) -> Non
 async def test_an_idle_client_that_asks_for_it_hears_a_heartbeat(namespace: Namespace) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", namespace.process.ports["amqp"])
     writer.write(AMQP_HEADER + performative(0, OPEN, "raw", None, UInt(65_536), UShort(10), UInt(400)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         data = b""
         while data.count(b"\x00\x00\x00\x08\x02\x00\x00\x00") < 3:
             data += await reader.read(1000)
@@ -229,7 +229,7 @@ async def test_what_is_no_http_ends_the_admin_connection(namespace: Namespace, d
     reader, writer = await asyncio.open_connection("127.0.0.1", namespace.process.ports["admin"])
     writer.write(data)
     writer.write_eof()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         await reader.read()
     writer.close()
     assert namespace.http("GET", "healthz")[0] == 200

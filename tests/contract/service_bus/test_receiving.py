@@ -20,6 +20,8 @@ from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundErr
 from .harness import Namespace, Sdk, receive, receive_one, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+LEEWAY = timedelta(seconds=1)
+"""By how much the emulator's clock may be off."""
 
 
 async def send(sender: Any, *bodies: str) -> None:
@@ -33,8 +35,9 @@ async def dead_letter_receiver(sdk: Any, namespace: Namespace, queue: str, **opt
 async def test_a_received_message_is_locked_until_it_is_completed(namespace: Namespace, sdk: Any) -> None:
     queue, sender, receiver = await sdk.fresh(namespace)
     await send(sender, "x")
+    earliest = datetime.now(UTC) - LEEWAY
     message = await receive_one(receiver)
-    assert timedelta(seconds=55) < message.locked_until_utc - datetime.now(UTC) <= timedelta(seconds=60)
+    assert earliest <= message.locked_until_utc - timedelta(seconds=60) <= datetime.now(UTC) + LEEWAY
     counts = namespace.counts(queue)
     assert (counts["active"], counts["locked"]) == (0, 1)
     await receiver.complete_message(message)
@@ -124,11 +127,13 @@ async def test_a_dead_letter_cannot_be_dead_lettered_again(namespace: Namespace,
 
 
 async def test_a_lock_that_expires_gives_the_message_back_and_counts(namespace: Namespace, sdk: Any) -> None:
-    _, sender, receiver = await sdk.fresh(namespace, LockDuration="PT0.6S")
+    queue, sender, receiver = await sdk.fresh(namespace, LockDuration="PT5M")
     await send(sender, "x")
     first = await receive_one(receiver)
+    namespace.age(queue, 200)
+    assert namespace.counts(queue)["locked"] == 1
+    namespace.age(queue, 101)
     again = await receive_one(receiver)
-    assert again.enqueued_time_utc + timedelta(seconds=0.6) <= datetime.now(UTC)
     assert (again.sequence_number, again.delivery_count) == (first.sequence_number, 1)
     assert again.lock_token != first.lock_token
     await receiver.complete_message(again)
@@ -147,13 +152,14 @@ async def test_settling_after_the_lock_was_lost_says_so(namespace: Namespace, sd
 
 
 async def test_renewing_a_lock_starts_its_duration_again(namespace: Namespace, sdk: Any) -> None:
-    queue, sender, receiver = await sdk.fresh(namespace, LockDuration="PT0.6S")
+    queue, sender, receiver = await sdk.fresh(namespace, LockDuration="PT5M")
     await send(sender, "x")
     message = await receive_one(receiver)
-    first_end = message.locked_until_utc
-    while datetime.now(UTC) <= first_end:
-        assert await receiver.receive_messages(max_wait_time=0.1) == []
-        assert await receiver.renew_message_lock(message) > first_end
+    for _ in range(2):
+        namespace.age(queue, 200)
+        earliest = datetime.now(UTC) - LEEWAY
+        assert await receiver.renew_message_lock(message) >= earliest + timedelta(minutes=5)
+    assert await receiver.receive_messages(max_wait_time=0.1) == []
     await receiver.complete_message(message)
     assert namespace.counts(queue)["totals"] == {"sent": 1, "completed": 1}
 
@@ -335,11 +341,11 @@ async def test_an_expired_message_becomes_a_dead_letter_where_the_queue_says_so(
 
 
 async def test_a_locked_message_outlives_its_time_until_the_lock_ends(namespace: Namespace, sdk: Any) -> None:
-    queue, sender, receiver = await sdk.fresh(namespace, DefaultMessageTimeToLive="PT0.5S")
+    queue, sender, receiver = await sdk.fresh(namespace, DefaultMessageTimeToLive="PT1M", LockDuration="PT5M")
     await sender.send_messages([ServiceBusMessage("x"), ServiceBusMessage("y")])
     kept, lost = await receive(receiver, 2)
-    while datetime.now(UTC) < lost.enqueued_time_utc + timedelta(seconds=0.6):
-        await receiver.renew_message_lock(kept)
+    namespace.age(queue, 61)
+    assert namespace.counts(queue)["locked"] == 2
     await receiver.complete_message(kept)
     await receiver.abandon_message(lost)
     assert namespace.counts(queue)["totals"]["expired"] == 1
@@ -347,13 +353,12 @@ async def test_a_locked_message_outlives_its_time_until_the_lock_ends(namespace:
 
 async def test_a_deferred_message_expires_when_it_is_asked_for(namespace: Namespace, sdk: Any) -> None:
     queue, sender, receiver = await sdk.fresh(
-        namespace, DefaultMessageTimeToLive="PT0.5S", DeadLetteringOnMessageExpiration="true"
+        namespace, DefaultMessageTimeToLive="PT1M", DeadLetteringOnMessageExpiration="true"
     )
     await send(sender, "x")
     message = await receive_one(receiver)
     await receiver.defer_message(message)
-    while datetime.now(UTC) < message.expires_at_utc:
-        assert namespace.counts(queue)["deferred"] == 1
+    namespace.age(queue, 61)
     assert namespace.counts(queue)["deferred"] == 1, "nothing happens by itself"
     with pytest.raises(MessageNotFoundError):
         await receiver.receive_deferred_messages(message.sequence_number)
@@ -363,8 +368,8 @@ async def test_a_deferred_message_expires_when_it_is_asked_for(namespace: Namesp
 async def test_time_to_live_of_a_scheduled_message_starts_when_it_becomes_active(
     namespace: Namespace, sdk: Any
 ) -> None:
-    _, sender, receiver = await sdk.fresh(namespace)
-    message = ServiceBusMessage("x", time_to_live=timedelta(seconds=1))
-    due = datetime.now(UTC) + timedelta(seconds=1.2)
-    await sender.schedule_messages(message, due)
+    queue, sender, receiver = await sdk.fresh(namespace)
+    message = ServiceBusMessage("x", time_to_live=timedelta(minutes=30))
+    await sender.schedule_messages(message, datetime.now(UTC) + timedelta(hours=1))
+    namespace.age(queue, 3601)
     assert text(await receive_one(receiver)) == "x"

@@ -13,7 +13,7 @@ from claimcheck.errors import QueueUnavailable
 from claimcheck.health import Health
 from claimcheck.representation import Answer
 
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 
 
 @dataclass

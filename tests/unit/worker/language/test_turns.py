@@ -11,7 +11,7 @@ from services.worker.engines.language.pool import Turn
 from services.worker.engines.language.turns import Turns
 
 AB = ("a", "b")
-PATIENCE_S = 2.0
+PATIENCE_S = 30.0
 ANSWERED = Answered(text="Hi", model="m", finish_reason="stop", input_tokens=1, output_tokens=1)
 BUSY = Busy(status=429, retry_after_s=0.05)
 FAILING = Failing(why="500", lost=False)
