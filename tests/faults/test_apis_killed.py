@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from azure.storage.blob import ContainerClient
 
 from tests.faults.conftest import Scene
 from tests.stack.waiting import until
@@ -14,7 +15,7 @@ from tests.stack.waiting import until
 HALF_A_REQUEST = (
     b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=X\r\n"
     b"Content-Length: 100000000\r\n\r\n"
-    b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + b"x" * 1_000_000
+    b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + b"x" * 9_000_000
 )
 
 
@@ -31,12 +32,20 @@ def test_upload_that_was_under_way_when_the_process_api_was_killed_leaves_nothin
     where = urlsplit(scene.system.process_url)
     with socket.create_connection((where.hostname, where.port)) as connection:
         connection.sendall(HALF_A_REQUEST)
+        until(lambda: len(_begun_blobs(scene)) > len(blobs), "blocks of it are stored")
         scene.system.kill("process-api")
         until(lambda: _ended(connection), "the connection ends")
     scene.system.restart("process-api")
     assert len(scene.stores.items("job")) == jobs
     assert scene.stores.blobs() == blobs
     scene.succeeded_once(scene.client.submit())
+
+
+def _begun_blobs(scene: Scene) -> list[str]:
+    """The uploads of which storage has something, also those that nobody has committed."""
+    account = scene.services.azurite.connection_string
+    with ContainerClient.from_connection_string(account, scene.stores.names.container) as container:
+        return [blob.name for blob in container.list_blobs("uploads/", include=["uncommittedblobs"])]
 
 
 def _ended(connection: socket.socket) -> bool:
@@ -48,7 +57,7 @@ def _ended(connection: socket.socket) -> bool:
 
 def test_job_ends_though_the_status_api_is_killed(scene: Scene) -> None:
     job_id = scene.client.submit(options={"seconds": 1})
-    scene.client.until_running(job_id)
+    scene.until_taken(job_id)
     scene.system.kill("status-api")
     with pytest.raises(httpx.TransportError):
         scene.client.get(job_id)

@@ -141,6 +141,7 @@ def backlog(services: Services, name_stock: NameStock, tmp_path: Path) -> Iterat
         ByHand(stores).age(sent_at - jobs[0].moved_at)
         variables = {
             **own.variables(names),
+            "CLAIMCHECK_QUEUE__RENEW_S": "1",
             "CLAIMCHECK_KEEPER__RESCUE_S": "2",
             "CLAIMCHECK_LOG__LEVEL": "DEBUG",
             "CLAIMCHECK_WORKER__SLOTS": "8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.stack.client import Client
 from tests.stack.components import ROOT
 from tests.stack.names import NameStock
 from tests.stack.ports import free_port
-from tests.stack.services import Services
+from tests.stack.services import STARTED_S, Services
 from tests.stack.stores import Stores
 from tests.stack.system import System
 from tests.stack.waiting import until
@@ -51,7 +52,7 @@ class Account:
 
     def start(self) -> None:
         self.azurite.start()
-        self.cosmos.start()
+        self.cosmos.start(STARTED_S)
 
     def accept_for_storage(self) -> None:
         self.azurite.stop()
@@ -61,7 +62,7 @@ class Account:
     def accept_for_records(self) -> None:
         self.cosmos.stop()
         self.cosmos = self._cosmos(LATER_KEY)
-        self.cosmos.start()
+        self.cosmos.start(STARTED_S)
 
     def stop(self) -> None:
         self.azurite.stop()
@@ -107,8 +108,10 @@ def waiting_for(system: System) -> dict[str, set[str]]:
         program = system.programs[name]
         assert program.process is not None
         assert program.process.poll() is None, f"{name} has ended:\n{program.output()}"
-        answer = httpx.get(program.ready_url, timeout=10)
-        missing = answer.json()["waiting_for"] if answer.status_code == 503 else ()
+        missing: list[str] = []
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(program.ready_url, timeout=10)
+            missing = answer.json()["waiting_for"] if answer.status_code == 503 else []
         found[name] = {dependency.partition("-")[0] for dependency in missing}  # The keeper tells its queues apart.
     return found
 
@@ -134,7 +137,8 @@ def test_programs_whose_credentials_are_refused_live_and_say_so_until_they_are_a
             programs.programs[name].start()
         for name in PROGRAMS:
             until(lambda name=name: needs(name) <= said(programs, name), f"{name} says so", deadline_s=SAYS_S)  # type: ignore[misc]
-        assert waiting_for(programs) == {name: needs(name) for name in PROGRAMS}
+        refused = {name: needs(name) for name in PROGRAMS}
+        until(lambda: waiting_for(programs) == refused, "each waits for all that it needs", deadline_s=SAYS_S)
         with Client(programs.process_url, programs.status_url) as client:
             assert client.post().status_code == httpx.codes.SERVICE_UNAVAILABLE
         account.accept_for_records()
@@ -145,5 +149,5 @@ def test_programs_whose_credentials_are_refused_live_and_say_so_until_they_are_a
         programs.wait_ready(name)
     with Client(programs.process_url, programs.status_url) as client:
         job_id = client.submit(options={"do": "read"})
-        assert client.until_ended(job_id)["status"] == "succeeded"
+        assert client.until_ended(job_id, deadline_s=SAYS_S)["status"] == "succeeded"
     assert "queue.unavailable" not in programs.logs(WORKER), "the worker has received before it was ready"

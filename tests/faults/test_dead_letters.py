@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from claimcheck.job import timestamp
+from services.worker.keeper.keeper import CALL_S
 from tests.faults.conftest import WORKER, RunScene, Scene
 from tests.faults.test_strange_messages import message
 from tests.stack.by_hand import MAX_DELIVERY_COUNT, ByHand
 from tests.stack.client import Body
+from tests.stack.services import STARTED_S
 from tests.stack.stores import Item
 from tests.stack.waiting import until
 
 KEEPER = "keeper-1"
 NOBODY = "-"
-SOON_S = 20.0
+SOON_S = 60.0  # Calls to what is away, a lease, and the pauses between two rounds.
 RETENTION_S, DEADLINE_S = 7 * 24 * 3600, 24 * 3600
 
 
@@ -70,6 +72,11 @@ def given_up(scene: Scene, by_hand: ByHand) -> str:
     return job_id
 
 
+def keep_in_mind(scene: Scene, job_id: str) -> None:
+    """Let no keeper take the job for forgotten when it starts, however late that is."""
+    scene.stores.change_record(job_id, moved_at=timestamp(datetime.now(UTC) + timedelta(hours=1)))
+
+
 def test_job_whose_message_was_delivered_too_often_fails_and_its_letter_is_kept(scene: Scene, by_hand: ByHand) -> None:
     job_id = given_up(scene, by_hand)
     job = until_failed(scene, job_id)
@@ -103,8 +110,8 @@ def test_letter_that_is_a_copy_of_a_running_message_is_dropped(scene: Scene, by_
     started_at = scene.stores.record(job_id)["moved_at"]
     run = {"sequence_number": "987654", "owner": "0123456789abcdef", "started_at": started_at}
     scene.stores.change_record(job_id, status="running", run=run)
-    by_hand.exhaust()
     before = scene.stores.record(job_id)
+    by_hand.exhaust()
     until_taken(scene)
     assert scene.stores.record(job_id) == before
     assert letters_of(scene, job_id) == []
@@ -177,7 +184,7 @@ def test_letter_whose_end_cannot_be_written_is_judged_again(
     job_id = scene.client.submit()
     with scene.stores.records_fault(kind="patch", **fault):
         by_hand.exhaust()
-        until(lambda: _begun_again(scene, job_id), "the keeper begins again", deadline_s=2 * SOON_S)
+        until(lambda: _begun_again(scene, job_id), "the keeper begins again", deadline_s=SOON_S)
     until_failed(scene, job_id)
     assert len(letters_of(scene, job_id)) == 1
 
@@ -195,6 +202,7 @@ def test_keeper_that_is_killed_after_one_of_its_writes_is_followed_by_one_that_e
     keeper = scene.system.programs[KEEPER].process
     assert keeper is not None
     job_id = scene.client.submit()
+    keep_in_mind(scene, job_id)
     with scene.stores.records_fault(kind=request_kind, action="kill-after", pid=keeper.pid):
         by_hand.exhaust()
         until(lambda: keeper.poll() is not None, "the keeper is killed", deadline_s=SOON_S)
@@ -208,12 +216,13 @@ def test_keeper_that_is_told_to_end_with_a_letter_in_hand_ends_and_the_next_deal
     scene: Scene, by_hand: ByHand
 ) -> None:
     job_id = scene.client.submit()
-    with scene.stores.records_fault(kind="create", action="delay", delay_s=5):
+    keep_in_mind(scene, job_id)
+    with scene.stores.records_fault(kind="create", action="delay", delay_s=2 * CALL_S):
         by_hand.exhaust()
         until(lambda: scene.system.logs(KEEPER).count(job_id), "the keeper has it in hand", deadline_s=SOON_S)
-        began_at = time.monotonic()
         assert scene.system.stop(KEEPER) == 0
-        assert time.monotonic() - began_at < 5
+        # It did not wait for the answer, which would have failed the round.
+        assert "round.failed" not in scene.system.logs(KEEPER).partition(job_id)[2]
     scene.system.restart(KEEPER)
     until_failed(scene, job_id)
     assert len(letters_of(scene, job_id)) == 1
@@ -224,10 +233,10 @@ def test_letter_outlasts_the_records_being_away(scene: Scene, by_hand: ByHand) -
     scene.services.cosmos.kill()
     try:
         by_hand.park(message(job_id=str(uuid.uuid4())))
-        until(lambda: scene.system.logs(KEEPER).count("round.failed") > failed, "a round fails", deadline_s=2 * SOON_S)
+        until(lambda: scene.system.logs(KEEPER).count("round.failed") > failed, "a round fails", deadline_s=SOON_S)
         assert scene.stores.counts()["dead_lettered"] == 1
     finally:
-        scene.services.cosmos.start()
+        scene.services.cosmos.start(STARTED_S)
     until_taken(scene)
 
 
@@ -239,7 +248,7 @@ def test_letter_of_a_newer_release_is_left_for_a_newer_keeper_and_holds_up_no_ot
     until(lambda: "letters.left" in scene.system.logs(KEEPER), "the keeper leaves it", deadline_s=SOON_S)
     job_id = given_up(scene, by_hand)
     assert scene.client.until_ended(job_id, deadline_s=SOON_S)["status"] == "failed"
-    until(lambda: scene.stores.counts()["dead_lettered"] == 1, "only that one is left")
+    until(lambda: scene.stores.counts()["dead_lettered"] == 1, "only that one is left", deadline_s=SOON_S)
     # It stays: no test after this one waits until no letter is left.
     (left,) = scene.stores.dead_letters()
     assert b"".join(left.body) == newer

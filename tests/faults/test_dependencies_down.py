@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.faults.conftest import RunScene, Scene
+from tests.faults.conftest import LIMIT_S, PROMPT, SLACK_S, RunScene, Scene
 from tests.stack.client import Client
-from tests.stack.services import Services
+from tests.stack.services import STARTED_S, Services
 from tests.stack.waiting import until
 
-LIMIT_S = 3.0  # of each dependency
-BLOCK_S = 30.0  # of a block of a large upload
-SLACK_S = 3.0  # for a machine with other things to do
+BLOCK_S = 5.0  # of a block of a large upload
+RECOVERS_S = 60.0
 IN_A_BLOB = 400_000  # bytes of a result too large for a record
 
 Ask = Callable[[], httpx.Response]
@@ -49,14 +48,14 @@ RECORDS = Dependency(
     "records-unavailable",
     lambda services: services.cosmos.pid,
     lambda services: services.cosmos.kill(),
-    lambda services: services.cosmos.start(),
+    lambda services: services.cosmos.start(STARTED_S),
     frozenset(),
 )
 QUEUE = Dependency(
     "queue-unavailable",
     lambda services: services.service_bus.pid,
     lambda services: services.service_bus.kill(),
-    lambda services: services.service_bus.start(),
+    lambda services: services.service_bus.start(STARTED_S),
     frozenset({"get", "get of a queued job", "list", "result", "operation", "reference poll", "cancel", "erase"}),
 )
 DEPENDENCIES = {"storage": STORAGE, "records": RECORDS, "queue": QUEUE}
@@ -64,8 +63,9 @@ DEPENDENCIES = {"storage": STORAGE, "records": RECORDS, "queue": QUEUE}
 
 @pytest.fixture(scope="module")
 def scene(run_scene: RunScene) -> Iterator[Scene]:
-    """A system with the time limits that it comes with."""
-    with run_scene(env={"CLAIMCHECK_WORKER__SLOTS": "2"}) as scene:
+    """A system with the time limit that it comes with; that of a block is shorter."""
+    env = {"CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": str(BLOCK_S), "CLAIMCHECK_WORKER__SLOTS": "2"}
+    with run_scene(env={**PROMPT, **env}) as scene:
         yield scene
 
 
@@ -95,8 +95,8 @@ def requests(scene: Scene) -> dict[str, tuple[Ask, set[int]]]:
     ended = client.submit(options={"result_bytes": IN_A_BLOB})
     erased = client.submit()
     for job_id in (ended, erased):
-        scene.succeeded_once(job_id)
-    doomed = client.submit(options={"seconds": 60})
+        scene.succeeded_once(job_id, deadline_s=RECOVERS_S)
+    doomed = client.submit(options={"seconds": 3600})
     plain, file = {"Content-Type": "text/plain"}, {"file": ("a.txt", b"the upload", "text/plain")}
     return {
         "upload": (client.post, {202}),
@@ -119,7 +119,7 @@ def large(client: Client) -> httpx.Response:
     """An upload of some blocks."""
     plain = {"Content-Type": "text/plain"}
     content = b"x" * 9 * 1024 * 1024
-    return client.process.post("/v1/jobs?task=probe", content=content, headers=plain, timeout=2 * BLOCK_S)
+    return client.process.post("/v1/jobs?task=probe", content=content, headers=plain, timeout=RECOVERS_S)
 
 
 def timed(ask: Ask) -> tuple[httpx.Response, float]:
@@ -156,7 +156,7 @@ def test_every_route_that_needs_it_says_503_in_time_and_all_work_afterwards(
     }
     assert {route: text for route, text in complaints.items() if text} == {}
 
-    until(lambda: not scene.system_degraded(), "nothing is degraded any more")
+    until(lambda: not scene.system_degraded(), "nothing is degraded any more", deadline_s=RECOVERS_S)
     afterwards = {route: _unexpected(ask(), well) for route, (ask, well) in asked.items()}
     assert {route: text for route, text in afterwards.items() if text} == {}
 

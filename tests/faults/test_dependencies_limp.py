@@ -11,13 +11,11 @@ import httpx
 import pytest
 
 from claimcheck.commands.up.addresses import blob_connection_string, queue_connection_string, records_endpoint
-from tests.faults.conftest import WORKER, RunScene, Scene
+from tests.faults.conftest import LIMIT_S, PROMPT, SLACK_S, WORKER, RunScene, Scene
 from tests.stack.gate import Gate
 from tests.stack.services import Services
 from tests.stack.waiting import until
 
-LIMIT_S = 3.0  # of the APIs towards a dependency
-SLACK_S = 3.0  # for a machine with other things to do
 RECOVERS_S = 60.0
 SLOW_S = 0.1  # Opening a link to Service Bus takes a dozen answers.
 
@@ -39,6 +37,7 @@ def limping(run_scene: RunScene, services: Services) -> Iterator[Limping]:
         ports = (services.cosmos.ports["http"], services.azurite.port, services.service_bus.ports["amqp"])
         records, storage, queue = (opened.enter_context(Gate(to=port)) for port in ports)
         env = {
+            **PROMPT,
             "CLAIMCHECK_RECORDS__ENDPOINT": records_endpoint(records.port),
             "CLAIMCHECK_BLOBS__CONNECTION_STRING": blob_connection_string(storage.port),
             "CLAIMCHECK_QUEUE__CONNECTION_STRING": queue_connection_string(queue.port),
@@ -84,11 +83,11 @@ def test_records_that_limp_are_a_503_in_time_and_cost_no_job_an_attempt(
     limping: Limping, status: int, headers: tuple[str, ...]
 ) -> None:
     scene = limping.scene
-    running, queued = scene.client.submit(options={"seconds": 1}), scene.client.submit(options={"do": "read"})
-    scene.client.until_running(running)
+    running, queued = scene.client.submit(options={"seconds": 2}), scene.client.submit(options={"do": "read"})
+    scene.until_taken(running)
     with answering(limping.records, status, *headers):
-        until(lambda: all(degraded(scene).values()), "every program says so", deadline_s=RECOVERS_S)
-        assert set(map(tuple, degraded(scene).values())) == {("records",)}
+        all_say_so = {name: ["records"] for name in scene.system.programs}
+        until(lambda: degraded(scene) == all_say_so, "every program says so", deadline_s=RECOVERS_S)
         refused_in_time(scene.client.post, "records-unavailable")
         refused_in_time(lambda: scene.client.get(queued), "records-unavailable")
         refused_in_time(lambda: scene.client.cancel(queued), "records-unavailable")
@@ -103,10 +102,9 @@ def test_storage_that_limps_is_a_503_in_time_and_costs_no_job_an_attempt(
 ) -> None:
     scene = limping.scene
     # The first reads its upload when nobody gives it; the second is not even taken.
-    running = scene.client.submit(options={"do": "read", "seconds": 5})
-    scene.client.until_running(running)
-    queued = scene.client.submit(options={"do": "read"})
+    running, queued = (scene.client.submit(options={"do": "read", "seconds": seconds}) for seconds in (5, 0))
     retries = scene.logs().count("dependency.retry")
+    scene.until_taken(running)
     with answering(limping.storage, status, *headers):
         refused_in_time(scene.client.post, "storage-unavailable")
         until(lambda: scene.logs().count("dependency.retry") > retries, "the worker asks again", deadline_s=RECOVERS_S)
@@ -126,7 +124,7 @@ def test_jobs_are_accepted_and_run_through_services_that_are_slow(limping: Limpi
     try:
         for job_id in [scene.client.submit(options={"do": "read"}) for _ in range(2)]:
             scene.succeeded_once(job_id, deadline_s=RECOVERS_S)
-        assert degraded(scene)[WORKER] == []
+        until(lambda: degraded(scene)[WORKER] == [], "the worker is well", deadline_s=RECOVERS_S)
     finally:
         for gate in gates:
             gate.delay_s = 0.0

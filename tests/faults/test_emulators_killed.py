@@ -9,6 +9,9 @@ import pytest
 from azure_local_emulators.process import EmulatorProcess
 from tests.faults.conftest import RunScene, Scene
 from tests.stack.names import LOCK_S
+from tests.stack.services import STARTED_S
+
+ENDS_S = 60.0  # Leases that were lost, pauses before the next try, and what runs again.
 
 
 @pytest.fixture(scope="module")
@@ -21,38 +24,38 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
 def restart(emulator: EmulatorProcess) -> None:
     """Kill it and start it again on the same ports and data."""
     emulator.kill()
-    emulator.start()
+    emulator.start(STARTED_S)
 
 
 def test_every_job_ends_though_service_bus_is_killed(scene: Scene) -> None:
     jobs = [scene.client.submit(options={"seconds": 1}) for _ in range(6)]
-    scene.client.until_running(jobs[0])
+    scene.until_taken(jobs[0])
     restart(scene.services.service_bus)
     for job_id in jobs:
-        scene.succeeded_once(job_id, deadline_s=3 * LOCK_S + 20)
+        scene.succeeded_once(job_id, deadline_s=ENDS_S)
     scene.succeeded_once(scene.client.submit())
 
 
 def test_every_job_ends_though_cosmos_is_killed(scene: Scene) -> None:
     jobs = [scene.client.submit(options={"seconds": 1}) for _ in range(6)]
-    scene.client.until_running(jobs[0])
+    scene.until_taken(jobs[0])
     restart(scene.services.cosmos)
     for job_id in jobs:
-        scene.succeeded_once(job_id, deadline_s=3 * LOCK_S + 20)
+        scene.succeeded_once(job_id, deadline_s=ENDS_S)
     scene.succeeded_once(scene.client.submit())
 
 
 def test_fan_out_ends_though_both_are_killed(scene: Scene) -> None:
     job_id = scene.client.submit(task="fan", options={"parts": 6, "seconds": 0.5})
-    scene.client.until_running(job_id)
+    scene.until_taken(job_id)
     restart(scene.services.service_bus)
     restart(scene.services.cosmos)
-    job = scene.succeeded_once(job_id, deadline_s=6 * LOCK_S + 20)
+    job = scene.succeeded_once(job_id, deadline_s=ENDS_S)
     assert [part["part"] for part in job["result"]["parts"]] == list(range(6))
 
 
 def test_long_job_outlives_a_broker_that_is_away_for_less_than_a_lease(scene: Scene) -> None:
     job_id = scene.client.submit(options={"seconds": LOCK_S + 2})
-    scene.client.until_running(job_id)
+    scene.until_taken(job_id)
     restart(scene.services.service_bus)
-    scene.succeeded_once(job_id, deadline_s=6 * LOCK_S)
+    scene.succeeded_once(job_id, deadline_s=ENDS_S)

@@ -21,6 +21,7 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
     """One worker, and one attempt."""
     env = {"CLAIMCHECK_JOB__MAX_ATTEMPTS": "1"}
     with run_scene(env=env) as scene:
+        scene.succeeded_once(scene.client.submit())  # What a worker opens and loads at its first job is there by then.
         yield scene
 
 

@@ -24,7 +24,11 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(scope="module")
 def scene(run_scene: RunScene) -> Iterator[Scene]:
     """Two keepers that look often, and a worker that a test starts when it needs one."""
-    env = {"CLAIMCHECK_KEEPER__RESCUE_S": "0.3", "CLAIMCHECK_WORKER__SLOTS": "2"}
+    env = {
+        "CLAIMCHECK_KEEPER__RESCUE_S": "0.3",
+        "CLAIMCHECK_WORKER__SLOTS": "2",
+        "CLAIMCHECK_QUEUE__RENEW_S": "0.5",  # A worker that stands still for seconds keeps its leases.
+    }
     with run_scene(keepers=2, env=env) as scene:
         assert scene.system.stop(WORKER) == 0
         yield scene

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,11 @@ AT_LEAST = 40  # jobs, also where the machine has other things to do
 @pytest.fixture(scope="module")
 def scene(run_scene: RunScene) -> Iterator[Scene]:
     """Two of what may be several."""
-    with run_scene(workers=2, keepers=1, env={"CLAIMCHECK_WORKER__SLOTS": "2"}) as scene:
+    env = {
+        "CLAIMCHECK_WORKER__SLOTS": "2",
+        "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "8",  # A service that only stands still for seconds is not away.
+    }
+    with run_scene(workers=2, keepers=1, env=env) as scene:
         yield scene
 
 
@@ -47,10 +52,11 @@ class Load:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def submit(self) -> None:
-        """Submit one job after another, each again with its key until it is accepted."""
+        """Submit one job after another, each again with its key until it is accepted, also the last."""
         while not self.ending.is_set():
             key, answer = f"rolling-{next(self._numbers)}", None
-            while answer is None and not self.ending.is_set():
+            gives_up_at = time.monotonic() + RECOVERS_S
+            while answer is None and not (self.ending.is_set() and time.monotonic() > gives_up_at):
                 answer = self._asked("process-api", partial(self._post, key))
                 self.ending.wait(PAUSE_S)
             if answer is not None:

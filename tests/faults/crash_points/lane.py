@@ -35,7 +35,7 @@ LONG_S = 3600.0  # Beyond the rescuer's patience.
 
 QUICK = {
     "CLAIMCHECK_JOB__BACKOFF_FIRST_S": "0.3",
-    "CLAIMCHECK_WORKER__DRAIN_S": "1",  # Half of it for what runs, half for putting back.
+    "CLAIMCHECK_WORKER__DRAIN_S": "3",  # Half of it for what runs, half for putting back.
     "CLAIMCHECK_QUEUE__RENEW_S": "2",
     "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
     "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "10",  # No promise is tested here that a busy machine would break.

@@ -49,7 +49,7 @@ class Stage:
         self.covered = 0
         """Crash points at which a story has been played, of the stories whose outcome was asked for."""
         self._pool = ThreadPoolExecutor(LANES)
-        self._stories: dict[str, Future[list[tuple[CrashPoint, Future[bool]]]]] = {}
+        self._stories: dict[str, Future[list[tuple[CrashPoint, Future[bool | None]]]]] = {}
 
     def begin(self, story: Story) -> None:
         """Play a story in the background: once undisturbed, and then at each of its points."""
@@ -60,7 +60,8 @@ class Stage:
         outcome = Outcome()
         for point, played in self._stories[story.name].result():
             try:
-                (outcome.covered if played.result() else outcome.missed).append(point)
+                if (struck := played.result()) is not None:
+                    (outcome.covered if struck else outcome.missed).append(point)
             except Exception as error:
                 outcome.failed[point] = error
         self.covered += len(outcome.covered)
@@ -81,14 +82,21 @@ class Stage:
         for lane in self.lanes:
             lane.close()
 
-    def _find_points(self, story: Story) -> list[tuple[CrashPoint, Future[bool]]]:
+    def _find_points(self, story: Story) -> list[tuple[CrashPoint, Future[bool | None]]]:
         with self._lane() as lane:
             counts = undisturbed(story, lane)
         return [(point, self._pool.submit(self._play, story, point)) for point in points_of(counts)]
 
-    def _play(self, story: Story, point: CrashPoint) -> bool:
+    def _play(self, story: Story, point: CrashPoint) -> bool | None:
+        """Whether it came to the point; None: an undisturbed performance does not come to it each time either.
+
+        A call that was not answered in time, for example, was repeated when the points were found.
+        """
         with self._lane() as lane:
-            return any(crashed(story, lane, point) for _ in range(TRIES))
+            if any(crashed(story, lane, point) for _ in range(TRIES)):
+                return True
+            counts = undisturbed(story, lane)
+        return False if counts[point.service, point.kind] >= point.nth else None
 
     @contextmanager
     def _lane(self) -> Iterator[Lane]:
