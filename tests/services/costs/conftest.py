@@ -15,7 +15,8 @@ from claimcheck.commands.up.addresses import blob_connection_string, records_end
 from claimcheck.web.access import key_hash
 from tests.conftest import RunSystem
 from tests.faults.crash_points.crashing import blob_kind
-from tests.stack.client import Client
+from tests.services.locks import LONG_LOCK_S, lock_for
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.counting_proxy import CountingProxy, LoopThread
 from tests.stack.endpoints import RunEndpoint, variables
 from tests.stack.names import NameStock
@@ -68,7 +69,9 @@ class Meter:
                 used.request_units[kind] = round(now["request_units"] - then["request_units"], 2)
 
     def _report(self) -> dict[str, dict[str, float]]:
-        report: dict[str, dict[str, float]] = httpx.get(f"{self.endpoint}/_emulator/charges").json()
+        report: dict[str, dict[str, float]] = httpx.get(
+            f"{self.endpoint}/_emulator/charges", verify=False, timeout=ANSWER_S
+        ).json()
         return report
 
 
@@ -82,7 +85,9 @@ def meter(services: Services, stores: Stores) -> Meter:
 @pytest.fixture(scope="package")
 def stores(services: Services, name_stock: NameStock) -> Stores:
     """What the system has stored."""
-    return Stores(services, name_stock.take())
+    stores = Stores(services, name_stock.take())
+    lock_for(LONG_LOCK_S, *stores.names.queues.values(), services=services)
+    return stores
 
 
 @pytest.fixture(scope="package")
@@ -99,11 +104,12 @@ def blobs_asked(services: Services) -> Iterator[CountingProxy]:
 def running(
     run_system: RunSystem, run_endpoint: RunEndpoint, stores: Stores, blobs_asked: CountingProxy
 ) -> Iterator[System]:
-    """Both APIs and two workers that write a heartbeat as seldom as with the locks of production."""
+    """Both APIs and two workers that write a heartbeat as seldom as in production."""
     with run_endpoint() as endpoint:
         env = {
             "CLAIMCHECK_WEB__KEYS": json.dumps({key_hash(key): tenant for tenant, key in KEYS.items()}),
-            "CLAIMCHECK_QUEUE__LEASE_S": "60",
+            "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "10",
+            "CLAIMCHECK_QUEUE__LEASE_S": str(LONG_LOCK_S),
             "CLAIMCHECK_BLOBS__CONNECTION_STRING": blob_connection_string(blobs_asked.port),
             **variables(endpoint.endpoint_settings("scripted")),
         }

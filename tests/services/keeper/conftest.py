@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from claimcheck.blobs import Blobs
+from claimcheck.blobs import Blobs, Page
 from claimcheck.job import Job, Upload, new_job
 from claimcheck.records import Records
 from claimcheck.settings import KeeperSettings, Settings
@@ -23,15 +26,20 @@ from tests.stack.names import Names, NameStock
 from tests.stack.services import Services
 from tests.stack.stores import Stores
 from tests.stack.system import System
-from tests.stack.waiting import eventually, until
+from tests.stack.waiting import until
 
+AT_ONCE = 8
 LAST_JOB_ID = "ffffffff-ffff-4fff-bfff-ffffffffffff"
-SMALL_BLOCKS = {"CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024)}
+PATIENT = {
+    "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(64 * 1024),
+    "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "10",
+}
+"""Of every program but the keeper: no test here is about an API that gives up."""
 IMPATIENT = {
     "CLAIMCHECK_KEEPER__SWEEP_S": "0.3",
     "CLAIMCHECK_KEEPER__FULL_SWEEP_S": "0.3",
     "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3",
-    # A request of these tests takes milliseconds from its commit to its create; the keeper itself uses no such limit.
+    # So that it may be so low. Requests are made while `Kept.unswept`; the keeper itself uses no such limit.
     "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": "0.1",
     "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "0.01",
     "CLAIMCHECK_KEEPER__ERASE_AGAIN_S": "5.5",  # the lease is 5 s
@@ -47,10 +55,27 @@ class Kept:
     client: Client
     stores: Stores
 
+    @contextlib.contextmanager
+    def unswept(self) -> Iterator[None]:
+        """Every keeper stands still inside: no upload gets old enough to be swept before its record is there."""
+        keepers = [program for name, program in self.system.programs.items() if name.startswith("keeper-")]
+        for keeper in keepers:
+            keeper.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for keeper in keepers:
+                keeper.send(signal.SIGCONT)
+
+    def submit(self, **how: Any) -> str:
+        """Submit a file; the job's id."""
+        with self.unswept():
+            return self.client.submit(**how)
+
     def until_swept(self) -> None:
         """Wait until a sweep has looked at everything that is here now: at the last of the names, left here now."""
         last = self.stores.leave_blob(f"results/zz/{LAST_JOB_ID}/{secrets.token_hex(8)}")
-        until(lambda: not self.stores.blobs(last), "a sweep has passed", deadline_s=20)
+        until(lambda: not self.stores.blobs(last), "a sweep has passed", deadline_s=40)
 
     def assert_every_blob_is_named(self) -> None:
         """Fails if a blob is there that no record names, or the other way round."""
@@ -65,10 +90,21 @@ def kept(run_system: RunSystem, services: Services, name_stock: NameStock) -> It
     """Both APIs, a worker and a keeper whose every sweep is a full one; a test leaves every program running."""
     names = name_stock.take()
     with (
-        run_system(keepers=1, names=names, env=SMALL_BLOCKS, keeper_env=IMPATIENT) as system,
+        run_system(keepers=1, names=names, env=PATIENT, keeper_env=IMPATIENT) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         yield Kept(system, client, Stores(services, names))
+
+
+class AgingBlobs(Blobs):
+    """Blobs that can be made older than they are."""
+
+    by: timedelta = timedelta()
+
+    async def pages(self, prefix: str) -> AsyncIterator[Page]:
+        """As if the storage were asked so much later."""
+        async for page in super().pages(prefix):
+            yield Page(page.at + self.by, page.blobs)
 
 
 @dataclass(frozen=True)
@@ -76,8 +112,10 @@ class Bench:
     """Sweeps run one by one inside the test."""
 
     records: Records
-    blobs: Blobs
+    blobs: AgingBlobs
     settings: KeeperSettings
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    """Of many at once each would wait for the others, and its time limit runs meanwhile."""
 
     def sweep(self, *, retention: timedelta = timedelta(days=7), **settings: Any) -> BlobSweep:
         """As a keeper has it that has just started; with these of its settings changed."""
@@ -103,29 +141,24 @@ class Bench:
             now=now,
             deadline_at=now + timedelta(hours=1),
         )
-        return await self.records.create_job(fresh)
+        async with self._turns:
+            return await self.records.create_job(fresh)
 
     async def leave(self, folder: str, job_id: str | None = None) -> str:
         """Store a blob; its name."""
         name = f"{folder}/default/{job_id or uuid.uuid4()}/{secrets.token_hex(8)}"
-        await self.blobs.put(name, b"left", "text/plain")
+        async with self._turns:
+            await self.blobs.put(name, b"left", "text/plain")
         return name
 
     async def names(self) -> set[str]:
         """Every blob there is."""
         return {blob.name async for page in self.blobs.pages("") for blob in page.blobs}
 
-    async def until_old(self) -> None:
-        """Wait until what is here now is old enough to be swept."""
-        name = await self.leave("others")
-        age = timedelta(seconds=self.settings.orphan_age_s)
-
-        async def old() -> bool:
-            pages = [page async for page in self.blobs.pages(name)]
-            return pages[0].blobs[0].last_modified <= pages[0].at - age
-
-        await eventually(old, f"the blobs are {age} old")
-        await self.blobs.delete(name)
+    def age(self) -> None:
+        """Let every blob be old enough to be swept."""
+        # The storage tells whole seconds.
+        self.blobs.by += timedelta(seconds=self.settings.orphan_age_s + 1)
 
 
 @pytest.fixture
@@ -137,7 +170,7 @@ def stores(services: Services, names: Names) -> Stores:
 @pytest.fixture
 async def bench(settings: Settings) -> AsyncIterator[Bench]:
     """The sweep of blobs, on records and blobs of its own."""
-    records, blobs = Records(settings.records, timeout_s=10), Blobs(settings.blobs, timeout_s=10)
-    yield Bench(records, blobs, KeeperSettings(orphan_age_s=1, reads_per_s=2000, erase_again_s=0.001))
+    records, blobs = Records(settings.records, timeout_s=10), AgingBlobs(settings.blobs, timeout_s=10)
+    yield Bench(records, blobs, KeeperSettings(reads_per_s=2000, erase_again_s=0.001))
     await records.close()
     await blobs.close()

@@ -23,7 +23,7 @@ async def test_full_sweep_without_the_records_deletes_nothing_and_says_what_to_d
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     left, sweep = await leave(bench, SAMPLE), bench.sweep()
-    await bench.until_old()
+    bench.age()
     await sweep.once()
     await sweep.once()
     assert await bench.names() == left
@@ -37,21 +37,21 @@ async def test_installation_of_its_own_does_not_hide_the_blobs_of_another(bench:
     # Ours come first by name: who looked at the first by name only would see nothing wrong.
     jobs = await asyncio.gather(*(bench.job(f"00000000-0000-4000-8000-{number:012x}") for number in range(SAMPLE)))
     theirs = await leave(bench, 2 * SAMPLE)
-    await bench.until_old()
+    bench.age()
     await bench.sweep().once()
     assert await bench.names() == theirs | {job.upload.blob for job in jobs}
 
 
 async def test_without_the_brake_the_same_blobs_go(bench: Bench) -> None:
     await leave(bench, SAMPLE)
-    await bench.until_old()
+    bench.age()
     await bench.sweep(brake=False).once()
     assert await bench.names() == set()
 
 
 async def test_uploads_of_expired_jobs_go_however_many_they_are(bench: Bench) -> None:
     await leave(bench, SAMPLE)
-    await bench.until_old()
+    bench.age()
     await bench.sweep(retention=timedelta(seconds=bench.settings.orphan_age_s)).once()
     assert await bench.names() == set()
 
@@ -59,13 +59,13 @@ async def test_uploads_of_expired_jobs_go_however_many_they_are(bench: Bench) ->
 async def test_orphans_among_the_uploads_of_jobs_go(bench: Bench) -> None:
     jobs = await asyncio.gather(*(bench.job() for _ in range(3 * SAMPLE)))
     await leave(bench, FEW)
-    await bench.until_old()
+    bench.age()
     await bench.sweep().once()
     assert await bench.names() == {job.upload.blob for job in jobs}
 
 
 async def test_orphans_of_a_small_installation_go(bench: Bench) -> None:
     await leave(bench, SAMPLE - 1)
-    await bench.until_old()
+    bench.age()
     await bench.sweep().once()
     assert await bench.names() == set()

@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
-import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.conftest import RunSystem
-from tests.services.keeper.conftest import IMPATIENT, Kept
+from tests.services.keeper.conftest import IMPATIENT, PATIENT, Kept
 from tests.stack.client import Client
 from tests.stack.names import NameStock
-from tests.stack.services import Services
+from tests.stack.services import STARTED_S, Services
 from tests.stack.stores import Stores
 from tests.stack.waiting import until
 
@@ -71,9 +69,10 @@ def test_client_that_goes_away_before_the_end_leaves_no_job_and_no_blob(kept: Ke
 
 def test_client_that_goes_away_before_the_answer_leaves_a_whole_job(kept: Kept) -> None:
     jobs = {job["job_id"] for job in kept.stores.items("job")}
-    with connected(kept) as connection:
-        connection.sendall(REQUEST)
-    new = until(lambda: {job["job_id"] for job in kept.stores.items("job")} - jobs, "the job is recorded")
+    with kept.unswept():
+        with connected(kept) as connection:
+            connection.sendall(REQUEST)
+        new = until(lambda: {job["job_id"] for job in kept.stores.items("job")} - jobs, "the job is recorded")
     assert kept.client.until_ended(*new)["status"] == "succeeded"
     kept.until_swept()
     kept.assert_every_blob_is_named()
@@ -81,15 +80,16 @@ def test_client_that_goes_away_before_the_answer_leaves_a_whole_job(kept: Kept) 
 
 def test_upload_whose_request_died_before_its_create_is_swept(kept: Kept) -> None:
     jobs, blobs = len(kept.stores.items("job")), set(kept.stores.blobs())
-    # The create waits and then comes to nothing, so the API can be killed while it has an upload and no record.
-    held = {"kind": "create", "action": "fail", "error": "503", "delay_s": 2.0, "times": 10}
-    with ThreadPoolExecutor(1) as thread, kept.stores.records_fault(**held):
-        request = thread.submit(kept.client.post)
-        (orphan,) = until(lambda: set(kept.stores.blobs()) - blobs, "the upload is stored")
-        kept.system.kill("process-api")
-        assert isinstance(request.exception(), httpx.TransportError)
+    process = kept.system.programs["process-api"].process
+    assert process is not None
+    died = {"kind": "create", "action": "kill-instead", "pid": process.pid}
+    with kept.unswept():
+        with kept.stores.records_fault(**died), pytest.raises(httpx.TransportError):
+            kept.client.post()
+        (orphan,) = set(kept.stores.blobs()) - blobs
+    kept.system.kill("process-api")
     kept.system.restart("process-api")
-    until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=20)
+    until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=40)
     assert len(kept.stores.items("job")) == jobs
     until(
         lambda: any("blob.swept" in line and orphan in line for line in kept.system.logs("keeper-1").splitlines()),
@@ -100,16 +100,17 @@ def test_upload_whose_request_died_before_its_create_is_swept(kept: Kept) -> Non
 
 def test_upload_that_lost_against_another_of_its_key_is_swept(kept: Kept) -> None:
     key = {"Idempotency-Key": secrets.token_hex(8)}
-    job_id = kept.client.submit(headers=key)
+    job_id = kept.submit(headers=key)
     kept.client.until_ended(job_id)
     process = kept.system.programs["process-api"].process
     assert process is not None
     # It dies once it knows that it lost, and before it deletes what it stored.
     died = {"kind": "create", "action": "kill-before", "pid": process.pid}
-    with kept.stores.records_fault(**died), pytest.raises(httpx.TransportError):
-        kept.client.post(headers=key)
+    with kept.unswept():
+        with kept.stores.records_fault(**died), pytest.raises(httpx.TransportError):
+            kept.client.post(headers=key)
+        assert len(kept.stores.blobs(f"uploads/default/{job_id}/")) == 2
     kept.system.kill("process-api")
-    assert len(kept.stores.blobs(f"uploads/default/{job_id}/")) == 2
     kept.system.restart("process-api")
     kept.until_swept()
     assert kept.stores.blobs(f"uploads/default/{job_id}/") == [kept.stores.record(job_id)["upload"]["blob"]]
@@ -117,9 +118,9 @@ def test_upload_that_lost_against_another_of_its_key_is_swept(kept: Kept) -> Non
 
 
 def test_jobs_keep_their_uploads_and_results_while_orphans_by_the_hundred_are_swept(kept: Kept) -> None:
-    small = [kept.client.submit(options={"do": "read"}) for _ in range(4)]
-    large = [kept.client.submit(options={"result_bytes": 300_000}) for _ in range(2)]
-    running = kept.client.submit(options={"do": "read", "seconds": 6})
+    small = [kept.submit(options={"do": "read"}) for _ in range(4)]
+    large = [kept.submit(options={"result_bytes": 300_000}) for _ in range(2)]
+    running = kept.submit(options={"do": "read", "seconds": 6})
     left = [leave_orphan(kept.stores, folder) for folder in ("uploads", "parts", "parts", "results") for _ in range(50)]
     until(lambda: not {*left} & {*kept.stores.blobs()}, "the orphans are swept", deadline_s=40)
     for job_id in (*small, *large, running):
@@ -131,11 +132,11 @@ def test_jobs_keep_their_uploads_and_results_while_orphans_by_the_hundred_are_sw
 
 
 def test_blobs_of_an_expired_job_are_swept(kept: Kept) -> None:
-    job_id = kept.client.submit(options={"result_bytes": 300_000})
+    job_id = kept.submit(options={"result_bytes": 300_000})
     kept.client.until_ended(job_id)
     kept.stores.delete_record(job_id)
-    until(lambda: not kept.stores.blobs(f"uploads/default/{job_id}/"), "its upload is swept", deadline_s=20)
-    until(lambda: not kept.stores.blobs(f"results/default/{job_id}/"), "its result is swept", deadline_s=20)
+    until(lambda: not kept.stores.blobs(f"uploads/default/{job_id}/"), "its upload is swept", deadline_s=40)
+    until(lambda: not kept.stores.blobs(f"results/default/{job_id}/"), "its result is swept", deadline_s=40)
     assert kept.client.get(job_id).status_code == httpx.codes.NOT_FOUND
 
 
@@ -144,12 +145,12 @@ def test_dependency_that_is_away_delays_the_sweep_and_does_not_end_the_keeper(ke
     kept.stores.services.cosmos.kill()
     orphan = leave_orphan(kept.stores)
     try:
-        until(lambda: kept.system.logs("keeper-1").count("round.failed") > said, "a round fails", deadline_s=30)
+        until(lambda: kept.system.logs("keeper-1").count("round.failed") > said, "a round fails", deadline_s=40)
         assert kept.stores.blobs(orphan)
     finally:
-        kept.stores.services.cosmos.start()
-    until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=30)
-    assert kept.system.programs["keeper-1"].is_ready()
+        kept.stores.services.cosmos.start(STARTED_S)
+    until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=40)
+    kept.system.wait_ready("keeper-1")
 
 
 def test_second_erase_finds_what_was_written_after_the_first(
@@ -159,7 +160,7 @@ def test_second_erase_finds_what_was_written_after_the_first(
     stores = Stores(services, names)
     patient = {**IMPATIENT, "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3600"}  # so that no other sweep can have done it
     with (
-        run_system(keepers=1, names=names, keeper_env=patient) as system,
+        run_system(keepers=1, names=names, env=PATIENT, keeper_env=patient) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         job_id = client.submit()
@@ -168,14 +169,15 @@ def test_second_erase_finds_what_was_written_after_the_first(
         assert client.erase(job_id).status_code == httpx.codes.NO_CONTENT
         stores.leave_blob(f"results/default/{job_id}/{secrets.token_hex(8)}")
         system.restart("keeper-1")
-        until(lambda: not stores.blobs(""), "the late result is erased", deadline_s=20)
+        until(lambda: not stores.blobs(""), "the late result is erased", deadline_s=40)
         until(lambda: stores.record(job_id)["swept"], "the tombstone says so")
+        until(lambda: "job.erased_again" in system.logs("keeper-1"), "the keeper says so")
         assert system.logs("keeper-1").count("job.erased_again") == 1
         assert client.get(job_id).status_code == httpx.codes.NOT_FOUND
 
 
 def test_erase_whose_api_is_killed_is_finished_by_the_keeper(kept: Kept) -> None:
-    job_id = kept.client.submit(options={"result_bytes": 300_000})
+    job_id = kept.submit(options={"result_bytes": 300_000})
     kept.client.until_ended(job_id)
     (upload, result) = (
         *kept.stores.blobs(f"uploads/default/{job_id}/"),
@@ -192,19 +194,19 @@ def test_erase_whose_api_is_killed_is_finished_by_the_keeper(kept: Kept) -> None
     kept.system.kill("process-api")
     assert kept.client.get(job_id).status_code == httpx.codes.NOT_FOUND
 
-    until(lambda: not {upload, result} & {*kept.stores.blobs("")}, "the keeper erases them", deadline_s=20)
-    until(lambda: kept.stores.record(job_id)["swept"], "the tombstone says so", deadline_s=20)
+    until(lambda: not {upload, result} & {*kept.stores.blobs("")}, "the keeper erases them", deadline_s=40)
+    until(lambda: kept.stores.record(job_id)["swept"], "the tombstone says so", deadline_s=40)
     kept.system.restart("process-api")
     assert kept.client.erase(job_id).status_code == httpx.codes.NOT_FOUND
 
 
 def test_keeper_that_is_killed_is_followed_by_one_that_sweeps_everything(kept: Kept) -> None:
     orphans = [kept.stores.leave_blob(f"parts/default/{uuid.uuid4()}/{secrets.token_hex(8)}") for _ in range(20)]
-    until(lambda: not {*orphans} <= {*kept.stores.blobs("")}, "the sweep has begun", deadline_s=20)
+    until(lambda: not {*orphans} <= {*kept.stores.blobs("")}, "the sweep has begun", deadline_s=40)
     kept.system.kill("keeper-1")
     orphans.append(kept.stores.leave_blob(f"parts/default/{uuid.uuid4()}/{secrets.token_hex(8)}"))
     kept.system.restart("keeper-1")
-    until(lambda: not {*orphans} & {*kept.stores.blobs("")}, "the next keeper sweeps the rest", deadline_s=20)
+    until(lambda: not {*orphans} & {*kept.stores.blobs("")}, "the next keeper sweeps the rest", deadline_s=40)
     kept.until_swept()
     kept.assert_every_blob_is_named()
 
@@ -215,11 +217,11 @@ def test_two_keepers_sweep_the_same_blobs_without_harm(
     names = name_stock.take()
     stores = Stores(services, names)
     with (
-        run_system(keepers=2, names=names, keeper_env=IMPATIENT) as system,
+        run_system(keepers=2, names=names, env=PATIENT, keeper_env=IMPATIENT) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         kept = Kept(system, client, stores)
-        jobs, erased = [client.submit() for _ in range(3)], client.submit()
+        jobs, erased = [kept.submit() for _ in range(3)], kept.submit()
         client.until_ended(erased)
         assert client.erase(erased).status_code == httpx.codes.NO_CONTENT
         for _ in range(60):
@@ -227,7 +229,7 @@ def test_two_keepers_sweep_the_same_blobs_without_harm(
         for job_id in jobs:
             assert client.until_ended(job_id)["status"] == "succeeded"
         kept.until_swept()
-        until(lambda: stores.record(erased)["swept"], "the erased job is erased again", deadline_s=20)
+        until(lambda: stores.record(erased)["swept"], "the erased job is erased again", deadline_s=40)
         kept.assert_every_blob_is_named()
         said = system.logs("keeper-1") + system.logs("keeper-2")
         assert "round." not in said
@@ -238,11 +240,10 @@ def test_keeper_that_is_told_to_end_ends_at_once_in_mid_sweep(
 ) -> None:
     names = name_stock.take()
     stores = Stores(services, names)
-    slow = {**IMPATIENT, "CLAIMCHECK_KEEPER__READS_PER_S": "0.1"}
+    slow = {**IMPATIENT, "CLAIMCHECK_KEEPER__READS_PER_S": "0.01"}
     with run_system(workers=0, keepers=1, names=names, keeper_env=slow) as system:
         leave_orphan(stores)
-        until(lambda: "blob.swept" in system.logs("keeper-1"), "a sweep is under way", deadline_s=20)
-        began_at = time.monotonic()
+        until(lambda: "blob.swept" in system.logs("keeper-1"), "a sweep is under way", deadline_s=40)
+        # This one takes 100 s, and a drain that waited for it would be cut short, with another status.
         assert system.stop("keeper-1") == 0
-        assert time.monotonic() - began_at < 3
         assert "keeper.drained" in system.logs("keeper-1")

@@ -22,7 +22,8 @@ from tests.stack.services import broker_process
 from tests.stack.waiting import eventually
 
 QUEUE: Final = "speech"
-TIMEOUT_S = 3.0
+TIMEOUT_S = 10.0
+SLACK_S = 10.0  # The SDK alone would wait for a minute.
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ async def test_ping_fails_in_time_while_the_broker_is_gone_and_then_recovers(
             began_at = time.monotonic()
             with pytest.raises(QueueUnavailable, match=r"does not answer|cannot be reached"):
                 await queues.ping(QUEUE)
-            assert time.monotonic() - began_at < TIMEOUT_S + 1
+            assert time.monotonic() - began_at < TIMEOUT_S + SLACK_S
     finally:
         broker.start()
     await eventually(lambda: answers(queues), "the queue answers again")
@@ -77,7 +78,7 @@ async def test_ping_takes_no_message_and_costs_it_no_delivery(queues: Queues) ->
         await queues.ping(QUEUE)
     receiver = queues.receiver(QUEUE)
     try:
-        delivery = await receiver.receive(1)
+        delivery = await receiver.receive(20)
         assert delivery is not None
         assert delivery.delivery_count == 0
         await receiver.complete(delivery)

@@ -40,8 +40,9 @@ Body = dict[str, Any]
 
 
 def keyed() -> dict[str, str]:
-    """What tells a system of the keys."""
+    """What tells a system of the keys, and to wait for its dependencies."""
     return {
+        "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "10",
         "CLAIMCHECK_WEB__KEYS": json.dumps({key_hash(key): tenant for tenant, key in KEYS.items()}),
         "CLAIMCHECK_WEB__OPERATOR_KEYS": json.dumps([key_hash(OPERATOR_KEY)]),
     }

@@ -27,6 +27,7 @@ from claimcheck.settings import Settings
 from claimcheck.tasks import find_task
 from services.worker.drain import Drain
 from services.worker.worker import Worker
+from tests.services.locks import LONG_LOCK_S, lock_for
 from tests.stack.names import NameStock
 from tests.stack.services import Services
 
@@ -152,14 +153,22 @@ class Waiting:
     sequence_number: str
 
 
+@pytest.fixture(scope="module")
+def lock_s() -> float:
+    """Lock of the module's queue; a lease is renewed when a third of it is over."""
+    return LONG_LOCK_S
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_bench(
-    services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory
+    services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory, lock_s: float
 ) -> AsyncIterator[Bench]:
     """One worker per module: a connection to Service Bus takes half a second to open and one to close."""
     names = name_stock.take()
+    lock_for(lock_s, names.queues["speech"], services=services)
     settings = services.settings(
         names,
+        queue={"lease_s": lock_s, "renew_s": lock_s / 3},
         worker={"scratch_dir": tmp_path_factory.mktemp("scratch")},
         job={"backoff_first_s": 1.0, "max_attempts": 3},
     )

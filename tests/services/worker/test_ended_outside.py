@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +12,32 @@ import httpx
 import pytest
 
 from claimcheck import protocol, writes
+from claimcheck.announcing import Announcer
+from claimcheck.commands.up.addresses import HOST
 from claimcheck.erasing import erase_content
 from claimcheck.job import Job, Parts, Status, Tombstone
+from claimcheck.messages import Message
+from claimcheck.pipeline import MoveOn
+from claimcheck.tasks import catalogue
+from services.worker.begin import Beginner
+from services.worker.drain import Drain
+from services.worker.engines import Engines
+from services.worker.handling import Handling, load_handlers
+from services.worker.runner import Runner
+from services.worker.scratch import Scratch
+from services.worker.settle import Settler
+from services.worker.stage import Handler, StageRun
 from tests.services.worker.conftest import Bench
-from tests.stack.waiting import eventually
+from tests.stack.client import ANSWER_S
+from tests.stack.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 End = Callable[[Bench, Job], Awaitable[None]]
 LARGE_RESULT = {"result_bytes": 300_000}  # More than a record takes, so a blob.
 RETENTION_S = 3600
+RENEW_S = 0.5
+STARTED_S = STOPPED_S = 30.0
 
 
 async def cancel(bench: Bench, job: Job) -> None:
@@ -53,32 +70,87 @@ async def status(bench: Bench, job: Job) -> str:
     return "erased" if isinstance(record, Tombstone) else record.status
 
 
-async def reads(bench: Bench) -> int:
-    """How many items the Cosmos DB emulator has been asked for so far."""
-    async with httpx.AsyncClient() as client:
-        counts = (await client.get(f"{bench.settings.records.endpoint}/_emulator/counts")).json()
-    return int(counts.get("read", 0))
+class Stages:
+    """A worker whose stages begin, and then wait until they may go on."""
+
+    def __init__(self, bench: Bench, *, renew_s: float | None = None) -> None:
+        """`renew_s`: age of a lease at which it is renewed; without it none is in these tests."""
+        self._bench, self._begun, self._may_go_on = bench, asyncio.Event(), asyncio.Event()
+        settings = bench.settings
+        lease_settings = settings.queue.model_copy(update={"renew_s": renew_s} if renew_s else {})
+        records, blobs, queues, drain = bench.records, bench.blobs, bench.queues, Drain(25.0)
+        announcer = Announcer(records, queues)
+        self._scratch = Scratch(settings.worker.scratch_dir, settings.worker.scratch_max_bytes)
+        handling = Handling(
+            handlers={place: self._held(handler) for place, handler in load_handlers(catalogue(), "speech").items()},
+            records=records,
+            blobs=blobs,
+            scratch=self._scratch,
+            engines=Engines.of(settings),
+            drain=drain,
+            heartbeat_s=settings.queue.lease_s,
+            settings=settings.job,
+        )
+        settler = Settler(
+            kind="speech", records=records, blobs=blobs, queues=queues, announcer=announcer, settings=settings.job
+        )
+        self._runner = Runner(
+            kind="speech",
+            queues=queues,
+            beginner=Beginner(records, announcer, settings.job),
+            handling=handling,
+            settler=settler,
+            lease_settings=lease_settings,
+            settings=settings.job,
+            drain=drain,
+        )
+
+    def _held(self, handler: Handler) -> Handler:
+        async def held(run: StageRun) -> dict[str, Any] | MoveOn:
+            self._begun.set()
+            await self._may_go_on.wait()
+            return await handler(run)
+
+        return held
+
+    async def _next(self) -> None:
+        delivery = await self._bench.receiver.receive(10.0)
+        assert delivery is not None
+        await self._runner.run(delivery, self._bench.receiver)
+
+    @contextlib.asynccontextmanager
+    async def begun(self, message: Message) -> AsyncIterator[asyncio.Task[None]]:
+        """The message's delivery, inside its stage; the stage goes on after, and the delivery ends."""
+        await self._bench.queues.send("speech", message)
+        running = asyncio.create_task(self._next())
+        try:
+            async with asyncio.timeout(STARTED_S):
+                await self._begun.wait()
+            yield running
+            self._may_go_on.set()
+            await running
+        finally:
+            running.cancel()
+            self._scratch.close()
 
 
-async def ended_while_running(bench: Bench, job: Job, end: End) -> asyncio.Task[Any]:
-    """Run the job's next delivery, and end the job once it runs."""
-    await bench.queues.send("speech", protocol.message_for(job))
-    running = asyncio.create_task(bench.run_next())
-
-    async def taken() -> bool:
-        return await status(bench, job) == Status.RUNNING
-
-    await eventually(taken, "the job is running")
-    await end(bench, job)
-    return running
+async def renewals(services: Services) -> int:
+    """How many leases the Service Bus emulator has renewed so far."""
+    async with httpx.AsyncClient(verify=False, timeout=ANSWER_S) as client:
+        counts = (await client.get(f"http://{HOST}:{services.service_bus.ports['admin']}/_emulator/counts")).json()
+    return int(counts.get("renew-lock", 0))
 
 
 @pytest.mark.parametrize(("end", "becomes"), [(cancel, "cancelled"), (erase, "erased")])
-async def test_running_job_stops_at_the_next_renewal(bench: Bench, end: End, becomes: str) -> None:
-    job = await bench.job("probe", {"seconds": 60})
-    running = await ended_while_running(bench, job, end)
-    async with asyncio.timeout(2 * bench.settings.queue.renew_s + 3):
-        await running
+async def test_running_job_stops_at_the_next_renewal(bench: Bench, services: Services, end: End, becomes: str) -> None:
+    job = await bench.job("probe")
+    async with Stages(bench, renew_s=RENEW_S).begun(protocol.message_for(job)) as running:
+        await end(bench, job)
+        before = await renewals(services)
+        async with asyncio.timeout(STOPPED_S):
+            await running
+        # The one that tells, and the one with which the delivery begins again.
+        assert await renewals(services) - before <= 2
     assert await status(bench, job) == becomes
     assert await bench.waiting() == []
 
@@ -88,8 +160,9 @@ async def test_running_job_stops_at_the_next_renewal(bench: Bench, end: End, bec
 async def test_result_of_a_job_that_ended_before_the_next_renewal_is_not_kept(
     bench: Bench, end: End, becomes: str, result: dict[str, Any]
 ) -> None:
-    job = await bench.job("probe", {"seconds": bench.settings.queue.renew_s / 3, **result})
-    await (await ended_while_running(bench, job, end))
+    job = await bench.job("probe", result)
+    async with Stages(bench).begun(protocol.message_for(job)):
+        await end(bench, job)
     assert await status(bench, job) == becomes
     assert await is_left(bench, job) == []
     assert await bench.waiting() == []
@@ -100,8 +173,9 @@ async def test_result_of_a_job_that_ended_before_the_next_renewal_is_not_kept(
 async def test_failure_of_a_job_that_has_ended_changes_and_queues_nothing(
     bench: Bench, end: End, becomes: str, do: str
 ) -> None:
-    job = await bench.job("probe", {"seconds": bench.settings.queue.renew_s / 3, "do": do})
-    await (await ended_while_running(bench, job, end))
+    job = await bench.job("probe", {"do": do})
+    async with Stages(bench).begun(protocol.message_for(job)):
+        await end(bench, job)
     assert await status(bench, job) == becomes
     assert await bench.waiting() == []
 
@@ -110,20 +184,9 @@ async def test_failure_of_a_job_that_has_ended_changes_and_queues_nothing(
 async def test_part_of_a_job_that_has_ended_is_not_kept_and_passes_nothing_on(
     bench: Bench, end: End, becomes: str
 ) -> None:
-    seconds = bench.settings.queue.renew_s / 3
-    job = await bench.job(
-        "fan", {"parts": 3, "seconds": seconds}, status=Status.RUNNING, stage="piece", parts=Parts(total=3)
-    )
-    await bench.queues.send("speech", protocol.message_for(job).model_copy(update={"part": 0}))
-    before = await reads(bench)
-    running = asyncio.create_task(bench.run_next())
-
-    async def begun() -> bool:
-        return await reads(bench) >= before + 2  # the record, and whether the part is done
-
-    await eventually(begun, "the part is being run")
-    await end(bench, job)
-    await running
+    job = await bench.job("fan", {"parts": 3}, status=Status.RUNNING, stage="piece", parts=Parts(total=3))
+    async with Stages(bench).begun(protocol.message_for(job).model_copy(update={"part": 0})):
+        await end(bench, job)
     assert await status(bench, job) == becomes
     assert await is_left(bench, job) == []
     assert await bench.waiting() == []

@@ -15,6 +15,14 @@ from tests.services.worker.conftest import Bench
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+RENEW_S = 0.5
+
+
+def lease_of(bench: Bench, delivery: Delivery) -> Lease:
+    """A lease that is soon renewed."""
+    return Lease(bench.receiver, delivery, bench.settings.queue.model_copy(update={"renew_s": RENEW_S}))
+
+
 async def leased(bench: Bench) -> Delivery:
     """A delivery that nobody has begun."""
     await bench.queues.send("speech", protocol.message_for(await bench.job("probe")))
@@ -32,7 +40,7 @@ async def for_ever(lease: Lease, check: Check) -> None:
 
 async def test_body_is_stopped_at_once_when_the_job_is_overtaken(bench: Bench) -> None:
     delivery = await leased(bench)
-    lease = Lease(bench.receiver, delivery, bench.settings.queue)
+    lease = lease_of(bench, delivery)
 
     async def overtaken() -> None:
         raise Overtaken("cancelled")
@@ -46,7 +54,7 @@ async def test_keeper_that_fails_stops_the_body_rather_than_let_it_run_without_a
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     delivery = await leased(bench)
-    lease = Lease(bench.receiver, delivery, bench.settings.queue)
+    lease = lease_of(bench, delivery)
 
     async def bug() -> None:
         raise ZeroDivisionError
@@ -59,7 +67,7 @@ async def test_keeper_that_fails_stops_the_body_rather_than_let_it_run_without_a
 
 async def test_lease_that_someone_else_ended_is_lost_at_the_next_renewal(bench: Bench) -> None:
     delivery = await leased(bench)
-    lease = Lease(bench.receiver, delivery, bench.settings.queue)
+    lease = lease_of(bench, delivery)
     await bench.receiver.complete(delivery)
 
     async def nothing() -> None:
@@ -72,6 +80,6 @@ async def test_lease_that_someone_else_ended_is_lost_at_the_next_renewal(bench: 
 async def test_error_of_the_body_leaves_the_lease_as_it_is(bench: Bench) -> None:
     delivery = await leased(bench)
     with pytest.raises(KeyError):
-        async with Lease(bench.receiver, delivery, bench.settings.queue).kept():
+        async with lease_of(bench, delivery).kept():
             raise KeyError
     await bench.receiver.complete(delivery)

@@ -39,7 +39,8 @@ async def test_job_is_put_back_for_when_an_endpoint_is_ready(bench: Bench, turn:
     await bench.deliver(protocol.message_for(job))
     after = await bench.record(job)
     assert (after.status, after.attempt, after.turn, after.run) == (Status.QUEUED, 3, turn + 1, None)
-    assert REST_S <= lateness_s(after.due_at, before) <= 1.5 * REST_S + 5
+    assert lateness_s(after.due_at, before) >= REST_S
+    assert lateness_s(after.due_at, datetime.now(UTC)) <= 1.5 * REST_S
     (copy,) = await bench.waiting()
     assert copy.message_id.endswith(f":3:{turn + 1}")
     assert lateness_s(copy.due_at, before) >= REST_S
@@ -136,5 +137,5 @@ async def _succeeded(bench: Bench, job: Job) -> bool:
 async def test_drain_waits_for_no_endpoint(desk: Desk) -> None:
     await desk.asked_again()
     desk.drain.begin()
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(desk.endpoints.wait_s / 2):
         await desk.running

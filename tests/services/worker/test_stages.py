@@ -127,14 +127,6 @@ async def test_drain_hands_back_without_spending_an_attempt(bench: Bench) -> Non
     assert [(m.attempt, m.turn) for m in await bench.messages()] == [(1, 1)]
 
 
-async def test_lease_is_renewed_for_as_long_as_the_stage_runs(bench: Bench) -> None:
-    job = await bench.job("probe", {"seconds": 1.6 * bench.settings.queue.lease_s})
-    await bench.deliver(protocol.message_for(job))
-    after = await bench.record(job)
-    assert (after.status, after.attempt) == (Status.SUCCEEDED, 1)
-    assert await bench.waiting() == []
-
-
 @pytest.mark.parametrize("unknown", [{"task": "of-tomorrow"}, {"stage": "of-tomorrow"}])
 async def test_job_of_a_task_or_stage_that_this_worker_does_not_know_waits_for_one_that_does(
     bench: Bench, unknown: dict[str, Any]
