@@ -27,7 +27,7 @@ from tests.stack.system import System
 
 MODEL = "tiny.en"
 LIMIT_BYTES = 1024 * 1024
-ANSWER_S = 15
+ANSWER_S = 30
 KEY = "cc_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 TENANT = "acme"
 PLAIN_HOST = "plain.example"  # by its name no secure context, as a machine in an office would be

@@ -49,9 +49,12 @@ def test_an_answer_is_copied_as_it_stands(visitor: Visitor) -> None:
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     for result, copied in ((answer("One.\n\nTwo."), "One.\n\nTwo."), (answer("{}", data={"a": 1}), '{\n  "a": 1\n}')):
         visitor.open(visitor.site.succeeded(result, task="complete"))
+        visitor.sees("Ready")
+        visitor.stop_the_clock()
         visitor.page.get_by_role("button", name="Copy text").click()
         expect(visitor.page.get_by_role("button", name="Copied")).to_be_visible()
         assert visitor.page.evaluate("navigator.clipboard.readText()") == copied
+        visitor.page.clock.resume()
 
 
 def test_a_hostile_answer_is_text_in_every_place(visitor: Visitor) -> None:

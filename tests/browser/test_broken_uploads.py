@@ -49,12 +49,14 @@ def test_an_upload_cut_in_the_middle_is_sent_again_and_makes_one_job(
     traveller.open()
     traveller.choose(recordings.tone(tmp_path / "cut.wav", seconds=20))
     proxy.break_next_posts(2, after_bytes=300_000)
+    traveller.stop_the_clock()
     traveller.page.get_by_role("button", name="Hand it in").click()
 
     expect(traveller.connection).to_have_text(
         re.compile(r"^The upload broke off\. Trying again in \d s \(try 2 of 6\)")
     )
     expect(traveller.page.get_by_role("progressbar")).to_have_js_property("value", 0)
+    traveller.page.clock.resume()
     traveller.sees("Ready")
     expect(traveller.connection).to_be_hidden()
     assert len(uploads(traveller)) == 3
@@ -98,6 +100,7 @@ def test_an_upload_stopped_after_its_answer_was_lost_may_have_been_handed_in(
     traveller.open()
     proxy.break_next_posts(1, after_bytes=None)
     traveller.choose(recordings.silence(tmp_path / "unsure.wav"))
+    traveller.stop_the_clock()
     traveller.page.get_by_role("button", name="Hand it in").click()
     expect(traveller.connection).to_contain_text("Trying again")
     traveller.page.get_by_role("button", name="Stop the upload").click()
@@ -106,21 +109,23 @@ def test_an_upload_stopped_after_its_answer_was_lost_may_have_been_handed_in(
     )
     traveller.complaints.clear()
 
+    traveller.page.clock.resume()
     traveller.page.get_by_role("button", name="Try again").click()
     traveller.sees("Ready")
     assert jobs_named(traveller, "unsure.wav") == [traveller.ticket_number]
 
 
 def test_an_upload_that_is_sent_but_not_answered_is_sent_again(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.page.clock.install()
     visitor.open()
     visitor.choose(recordings.silence(tmp_path / "unanswered.wav"))
+    visitor.stop_the_clock()
     with visitor.site.frozen("process-api"):
         visitor.page.get_by_role("button", name="Hand it in").click()
         expect(visitor.page.get_by_text("The file is sent. Waiting for the ticket.")).to_be_visible()
         visitor.page.clock.fast_forward(UNANSWERED_MS)
         expect(visitor.connection).to_contain_text("The upload broke off. Trying again in")
 
+    visitor.page.clock.resume()
     visitor.sees("Ready")
     assert len(uploads(visitor)) == 2
     assert jobs_named(visitor, "unanswered.wav") == [visitor.ticket_number]

@@ -29,7 +29,8 @@ def test_polling_outlasts_a_status_api_that_is_down_and_says_so_meanwhile(visito
             expect(visitor.stamp).to_have_text("Queued")
         expect(visitor.connection).to_be_hidden()
     visitor.sees("Ready")
-    assert all("ERR_CONNECTION" in complaint for complaint in visitor.complaints)
+    # The second is what a browser says of a connection that ends before its first answer.
+    assert all(re.search("ERR_(CONNECTION|EMPTY_RESPONSE)", complaint) for complaint in visitor.complaints)
     visitor.complaints.clear()
 
 
@@ -70,7 +71,7 @@ def test_a_queued_job_is_asked_for_again_after_the_time_its_answer_names(visitor
     assert asked_wait_s >= 20
     visitor.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
 
-    visitor.page.clock.run_for((asked_wait_s - 5) * 1000)
+    visitor.page.clock.run_for((asked_wait_s - 10) * 1000)
     assert len(visitor.polls()) == 2
     for _ in range(20):  # The page may have set its timer only after the clock stood still.
         visitor.page.clock.run_for(1_000)
@@ -81,12 +82,15 @@ def test_a_queued_job_is_asked_for_again_after_the_time_its_answer_names(visitor
 
 def test_the_end_of_a_job_shows_at_once_since_the_api_holds_its_answer_back(visitor: Visitor, tmp_path: Path) -> None:
     visitor.open(visitor.site.queued(age_s=200))  # Retry-After 20 or 21
-    until(lambda: visitor.polls()[-1].headers.get("prefer") == "wait=20", "the page asks the API to wait")
+    until(
+        lambda: [poll for poll in visitor.polls()[-1:] if poll.headers.get("prefer") == "wait=20"],
+        "the page asks the API to wait",
+    )
     held = visitor.polls()[-1]
 
     cancelled = httpx.post(f"{visitor.site.url}/v1/jobs/{visitor.ticket_number}/cancel")
     assert cancelled.status_code == httpx.codes.OK
-    expect(visitor.stamp).to_have_text("Cancelled", timeout=5_000)
+    expect(visitor.stamp).to_have_text("Cancelled", timeout=15_000)
     answer = held.response()
     assert answer is not None
     assert answer.headers["preference-applied"] == "wait=20"
@@ -111,7 +115,7 @@ def test_a_job_that_waits_for_a_retry_shows_attempt_and_time(visitor: Visitor) -
 
 
 def test_elapsed_time_counts_from_the_submission_of_a_resumed_job(visitor: Visitor) -> None:
-    visitor.open(visitor.site.queued(age_s=3700))
+    visitor.open(visitor.site.queued(age_s=3665))
 
     expect(visitor.page.get_by_role("timer")).to_have_text(re.compile(r"1:01:\d\d"))
 

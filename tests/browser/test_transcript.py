@@ -14,17 +14,18 @@ from tests.browser.visitor import Visitor
 from tests.stack.waiting import until
 
 TEXTS = ("Good evening.", "This is the news.", "And now the weather.")
+EVERY_S = 40.0  # Longer than a test looks at a segment while it plays.
 
 
 def test_clicking_a_segment_plays_from_there_and_the_present_one_is_marked(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.open(visitor.site.succeeded(transcript(*TEXTS)))
+    visitor.open(visitor.site.succeeded(transcript(*TEXTS, every_s=EVERY_S)))
     visitor.sees("Ready")
-    expect(visitor.page.get_by_role("button", name="0:02")).to_be_disabled()
-    visitor.page.set_input_files("#recording", recordings.tone(tmp_path / "talk.wav"))
+    expect(visitor.page.get_by_role("button", name="0:40")).to_be_disabled()
+    visitor.page.set_input_files("#recording", recordings.silence(tmp_path / "talk.wav", seconds=len(TEXTS) * EVERY_S))
 
-    visitor.page.get_by_role("button", name="Play from 0:02").click()
+    visitor.page.get_by_role("button", name="Play from 0:40").click()
     expect(visitor.segments.nth(1)).to_have_attribute("aria-current", "true")
-    until(lambda: visitor.number("audio", "currentTime") >= 2, "the player plays from 2 s on")
+    until(lambda: visitor.number("audio", "currentTime") > EVERY_S, "the player plays from 40 s on")
     visitor.page.get_by_text("And now the weather.").click()
     expect(visitor.segments.nth(2)).to_have_attribute("aria-current", "true")
     expect(visitor.page.locator("[aria-current]")).to_have_count(1)
@@ -41,6 +42,8 @@ def test_text_and_link_are_copied_to_the_clipboard(visitor: Visitor) -> None:
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     job_id = visitor.site.succeeded(transcript(*TEXTS))
     visitor.open(job_id)
+    visitor.sees("Ready")
+    visitor.stop_the_clock()
 
     visitor.page.get_by_role("button", name="Copy text").click()
     expect(visitor.page.get_by_role("button", name="Copied")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, expect
@@ -9,6 +10,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route, e
 from tests.browser.site import Site
 
 ENDS_S = 60  # tiny.en on one shared core needs a few seconds; its first job also loads the model
+AHEAD = timedelta(minutes=1)  # A clock cannot be stopped at a time that has passed by then.
 
 
 class Visitor:
@@ -21,6 +23,7 @@ class Visitor:
         self.page, self.site, self.home = page, site, site.url
         self.requests: list[Request] = []
         self.complaints: list[str] = []
+        self._has_clock = False
         page.on("request", lambda request: self.requests.append(request))  # it marks its handlers, so no builtin
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
@@ -37,6 +40,14 @@ class Visitor:
             route.continue_(headers={name: value for name, value in route.request.headers.items() if name != "prefer"})
 
         self.page.route(f"{self.site.system.status_url}/**", drop)
+
+    def stop_the_clock(self) -> None:
+        """From now on nothing passes by itself: the page stays as it is until something comes, or the clock goes on."""
+        if not self._has_clock:
+            self.page.clock.install()
+            self._has_clock = True
+        now_ms = float(self.page.evaluate("Date.now()"))
+        self.page.clock.pause_at(datetime.fromtimestamp(now_ms / 1000, UTC) + AHEAD)
 
     def turn_to(self, task: str) -> None:
         """Choose a task by the name that the form gives it."""

@@ -6,7 +6,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,11 @@ class CommandLine:
             text=True,
         )
 
-    def run_on_terminal(self, *arguments: str | Path) -> tuple[int, str, str]:
-        """Run one whose standard error is a terminal; its exit status, standard output, and what the terminal got."""
+    def run_on_terminal(self, *arguments: str | Path, look: Callable[[str], object] = str) -> tuple[int, str, str]:
+        """Run one whose standard error is a terminal; its exit status, standard output, and what the terminal got.
+
+        `look` is called with what it has got so far, each time that more has come.
+        """
         terminal, end = pty.openpty()
         with subprocess.Popen(
             self._command(arguments),
@@ -70,7 +73,7 @@ class CommandLine:
             env=self._environment({"TERM": "xterm", "COLUMNS": "120"}),
         ) as process:
             os.close(end)
-            shown = _until_hung_up(terminal)
+            shown = _until_hung_up(terminal, look)
             output, _ = process.communicate(timeout=LIMIT_S)
         return process.returncode, output.decode(), shown.decode()
 
@@ -118,11 +121,12 @@ class InProcess:
         return subprocess.CompletedProcess(arguments, status, shown.out, shown.err)
 
 
-def _until_hung_up(terminal: int) -> bytes:
+def _until_hung_up(terminal: int, look: Callable[[str], object] = str) -> bytes:
     shown = b""
     try:
         while data := os.read(terminal, 4096):
             shown += data
+            look(shown.decode(errors="replace"))
     except OSError:  # Linux says so when the other end is closed.
         pass
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import socketserver
 import threading
 from collections import deque
@@ -108,3 +109,11 @@ def scripted(*answers: Answer) -> Iterator[Scripted]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """An address that refuses every connection while the context lasts: nobody else can begin to listen there."""
+    with socket.socket() as held:
+        held.bind((HOST, 0))
+        yield f"http://{HOST}:{held.getsockname()[1]}"

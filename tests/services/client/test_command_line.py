@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -107,16 +108,26 @@ def test_standard_output_is_an_output_too(command_line: CommandLine, recording: 
 
 
 def test_terminal_gets_bars_and_standard_output_the_result(command_line: CommandLine, upload: Path) -> None:
-    submit = ("submit", upload, "--task", "probe", "--option", "seconds=1", "--option", "do=read", "--wait")
+    submit = ("submit", upload, "--task", "probe", "--option", "do=read", "--wait")
     status, output, shown = command_line.run_on_terminal(*submit)
     assert status == 0
     assert json.loads(output)["text"] == "content"
     assert "uploading upload.txt" in shown
     assert "7/7 bytes" in shown
-    assert "is running" in shown
     assert "is succeeded" in shown
     assert "100%" in shown
     assert "\x1b[?25h" in shown  # the cursor is back
+
+
+def test_terminal_shows_that_the_job_runs(command_line: CommandLine, api: Client, upload: Path) -> None:
+    def until_it_runs(shown: str) -> None:
+        if running := re.search(r"job ([0-9a-f-]{36}) is running", shown):
+            api.cancel(running.group(1))
+
+    submit = ("submit", upload, "--task", "probe", "--option", "seconds=60", "--wait")
+    status, output, shown = command_line.run_on_terminal(*submit, look=until_it_runs)
+    assert (status, output) == (1, "")
+    assert "is cancelled" in shown
 
 
 def test_output_is_utf_8_whatever_the_locale(command_line: CommandLine, tmp_path: Path) -> None:

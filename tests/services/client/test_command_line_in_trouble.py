@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from claimcheck.client import Client
-from claimcheck.commands.up.addresses import HOST
 from tests.services.client.command_line import LIMIT_S, CommandLine, InProcess
 from tests.services.client.conftest import LIMIT_BYTES, Recording
-from tests.services.client.scripted import refusal, scripted
+from tests.services.client.scripted import nobody, refusal, scripted
 from tests.stack.components import ROOT
-from tests.stack.ports import free_port
 from tests.stack.stores import Stores
 
 # It asks for more patience than a command has.
@@ -91,8 +89,8 @@ def test_busy_server_is_3_and_says_how_to_go_on(command_line: CommandLine, uploa
 
 
 def test_missing_server_is_3_and_told_of_while_it_is_tried(command_line: CommandLine, upload: Path) -> None:
-    url = f"http://{HOST}:{free_port()}"
-    done = command_line.run("submit", upload, "--process-url", url)
+    with nobody() as url:
+        done = command_line.run("submit", upload, "--process-url", url)
     *tried, last = done.stderr.splitlines()
     missing = f"the process API at {url} gave no answer (ConnectError: [Errno 111] Connection refused)"
     assert (done.returncode, done.stdout) == (3, "")
@@ -114,7 +112,7 @@ def test_missing_server_is_told_of_above_the_bar(command_line: CommandLine, uplo
 def test_interrupt_while_waiting_is_130_and_leaves_the_job(
     command_line: CommandLine, api: Client, upload: Path
 ) -> None:
-    with command_line.start("submit", upload, "--task", "probe", "--option", "seconds=20", "--wait") as command:
+    with command_line.start("submit", upload, "--task", "probe", "--option", "seconds=60", "--wait") as command:
         lines = _read_until(command, " is running")
         job_id = lines[-1].split()[1]
         command.send_signal(signal.SIGINT)
@@ -142,8 +140,7 @@ def test_interrupt_while_uploading_is_130_and_leaves_no_job(command_line: Comman
 
 
 def test_interrupt_before_anything_was_sent_makes_no_fuss(command_line: CommandLine, upload: Path) -> None:
-    url = f"http://{HOST}:{free_port()}"
-    with command_line.start("submit", upload, "--process-url", url) as command:
+    with nobody() as url, command_line.start("submit", upload, "--process-url", url) as command:
         _read_until(command, "trying again in")
         command.send_signal(signal.SIGINT)
         output, said = command.communicate(timeout=LIMIT_S)

@@ -24,7 +24,7 @@ READ = {"do": "read"}
 def test_text_is_handed_in_and_worked_on(client: Any) -> None:
     job = client.submit_text("Grüße 🎙", task="probe", options=READ)
     assert (job.task, job.file.media_type, job.file.name) == ("probe", "text/plain", "")
-    assert client.wait(job.id, timeout_s=20).result["text"] == "Grüße 🎙"
+    assert client.wait(job.id, timeout_s=60).result["text"] == "Grüße 🎙"
 
 
 def test_text_is_completed_and_chat_answered_unless_told_otherwise(client: Any) -> None:

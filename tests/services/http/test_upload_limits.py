@@ -26,8 +26,8 @@ from tests.stack.system import System
 from tests.stack.waiting import until
 
 MIB = 1024 * 1024
-LIMIT_BYTES = 128 * MIB
-WINDOW_S, WINDOW_BYTES = 3.0, 2048
+LIMIT_BYTES = 64 * MIB
+WINDOW_S, WINDOW_BYTES = 4.0, 2048  # of the impatient installation
 PLACES, PLACES_OF_ALL = 2, 3
 KEYS = {"key-of-acme": "acme", "key-of-globex": "globex"}
 OPERATOR = "key-of-the-operator"
@@ -48,7 +48,7 @@ class Guarded:
     def upload(self, *, key: str = "key-of-acme", length_bytes: int = MIB) -> Iterator[socket.socket]:
         """A connection on which an upload has begun."""
         where = urlsplit(self.system.process_url)
-        with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
             connection.sendall(STARTS.format(key=key, length=length_bytes).encode())
             yield connection
 
@@ -60,7 +60,7 @@ class Guarded:
     def under_way(self, key: str = OPERATOR) -> httpx.Response:
         """Whatever an operator is answered."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.get(f"{self.system.process_url}/v1/operator/uploads", headers=headers)
+        return httpx.get(f"{self.system.process_url}/v1/operator/uploads", headers=headers, timeout=20)
 
     def until_under_way(self, tenants: dict[str, int]) -> dict[str, Any]:
         """Wait until the tenants have this many uploads under way; the operator's view of them."""
@@ -73,8 +73,8 @@ class Guarded:
         return seen
 
 
-@pytest.fixture(scope="module")
-def guarded(run_system: RunSystem, services: Services, name_stock: NameStock) -> Iterator[Guarded]:
+@contextlib.contextmanager
+def installation(run_system: RunSystem, services: Services, name_stock: NameStock, **more: str) -> Iterator[Guarded]:
     """An installation with keys and small limits, and without a worker."""
     names = name_stock.take()
     keys = ", ".join(f'"{key_hash(key)}": "{tenant}"' for key, tenant in KEYS.items())
@@ -83,18 +83,42 @@ def guarded(run_system: RunSystem, services: Services, name_stock: NameStock) ->
         "CLAIMCHECK_WEB__OPERATOR_KEYS": f'["{key_hash(OPERATOR)}"]',
         "CLAIMCHECK_WEB__UPLOADS_PER_TENANT": str(PLACES),
         "CLAIMCHECK_WEB__UPLOADS": str(PLACES_OF_ALL),
-        "CLAIMCHECK_WEB__BODY_WINDOW_S": str(WINDOW_S),
-        "CLAIMCHECK_WEB__BODY_WINDOW_BYTES": str(WINDOW_BYTES),
         "CLAIMCHECK_WEB__MAX_UPLOAD_BYTES": str(LIMIT_BYTES),
         "CLAIMCHECK_BLOBS__BLOCK_BYTES": str(BLOCK_BYTES),
+        **more,
     }
     with run_system(names=names, workers=0, env=env) as system:
         yield Guarded(system, Stores(services, names), services)
 
 
-def test_upload_that_stops_arriving_is_408_and_leaves_nothing(guarded: Guarded) -> None:
-    jobs, blobs = len(guarded.stores.items("job")), guarded.stores.blobs()
-    with guarded.upload() as connection:
+@pytest.fixture(scope="module")
+def impatient(run_system: RunSystem, services: Services, name_stock: NameStock) -> Iterator[Guarded]:
+    """One that soon gives up an upload of which nothing comes."""
+    window = {
+        "CLAIMCHECK_WEB__BODY_WINDOW_S": str(WINDOW_S),
+        "CLAIMCHECK_WEB__BODY_WINDOW_BYTES": str(WINDOW_BYTES),
+    }
+    with installation(run_system, services, name_stock, **window) as impatient:
+        yield impatient
+
+
+@pytest.fixture(scope="module")
+def patient(run_system: RunSystem, services: Services, name_stock: NameStock) -> Iterator[Guarded]:
+    """One that holds an upload's place while a test looks."""
+    with installation(run_system, services, name_stock) as patient:
+        yield patient
+
+
+@pytest.fixture
+def guarded(patient: Guarded) -> Guarded:
+    """The same, when no upload of an earlier test has a place."""
+    patient.until_under_way({})
+    return patient
+
+
+def test_upload_that_stops_arriving_is_408_and_leaves_nothing(impatient: Guarded) -> None:
+    jobs, blobs = len(impatient.stores.items("job")), impatient.stores.blobs()
+    with impatient.upload() as connection:
         connection.sendall(b"x" * (3 * BLOCK_BYTES + 10))
         started = time.monotonic()
         answer = connection.recv(65536)
@@ -104,12 +128,12 @@ def test_upload_that_stops_arriving_is_408_and_leaves_nothing(guarded: Guarded) 
     assert b" 408 " in answer.splitlines()[0]
     assert b"upload-too-slow" in answer
     assert took_s < 5 * WINDOW_S
-    assert (len(guarded.stores.items("job")), guarded.stores.blobs()) == (jobs, blobs)
-    assert "upload.too_slow" in guarded.system.logs("process-api")
+    assert (len(impatient.stores.items("job")), impatient.stores.blobs()) == (jobs, blobs)
+    assert "upload.too_slow" in impatient.system.logs("process-api")
 
 
-def test_upload_that_trickles_is_408(guarded: Guarded) -> None:
-    with guarded.upload() as connection:
+def test_upload_that_trickles_is_408(impatient: Guarded) -> None:
+    with impatient.upload() as connection:
         sent, ends_at = 0, time.monotonic() + 10 * WINDOW_S
         # Ten bytes, then up to a fiftieth of the window for an answer.
         while not select.select([connection], [], [], WINDOW_S / 50)[0]:
@@ -165,21 +189,21 @@ def test_operators_key_opens_no_tenant(guarded: Guarded) -> None:
     refused(guarded.post(OPERATOR), 401, "unauthenticated")
 
 
-def test_slow_storage_slows_the_client_and_fills_no_memory(guarded: Guarded) -> None:
+def test_slow_storage_slows_the_client_and_fills_no_memory(impatient: Guarded) -> None:
     """With the storage frozen, only what the sockets and some blocks hold is taken; thawed, the upload ends well."""
-    process = guarded.system.programs["process-api"].process
+    process = impatient.system.programs["process-api"].process
     assert process is not None
     memory = psutil.Process(process.pid)
-    assert guarded.post("key-of-acme").status_code == 202
+    assert impatient.post("key-of-acme").status_code == 202
     before_bytes = memory.memory_info().rss
     piece = bytes(MIB)
-    with guarded.upload(length_bytes=LIMIT_BYTES) as connection:
-        guarded.services.azurite.pause()
+    with impatient.upload(length_bytes=LIMIT_BYTES) as connection:
+        impatient.services.azurite.pause()
         try:
             sent_bytes = _send_until_blocked(connection, piece)
             grown_bytes = memory.memory_info().rss - before_bytes
         finally:
-            guarded.services.azurite.resume()
+            impatient.services.azurite.resume()
         assert sent_bytes < LIMIT_BYTES / 2
         assert grown_bytes < 16 * MIB
         while sent_bytes < LIMIT_BYTES:
@@ -189,9 +213,9 @@ def test_slow_storage_slows_the_client_and_fills_no_memory(guarded: Guarded) -> 
 
 
 def _send_until_blocked(connection: socket.socket, piece: bytes) -> int:
-    """Bytes that went out until no more would for 2 s: twice the time in which a client must send."""
+    """Bytes that went out until no more would for longer than the time in which a client must send."""
     sent_bytes = 0
-    while sent_bytes < LIMIT_BYTES and select.select([], [connection], [], 2 * WINDOW_S)[1]:
+    while sent_bytes < LIMIT_BYTES and select.select([], [connection], [], 1.5 * WINDOW_S)[1]:
         connection.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             sent_bytes += connection.send(piece)

@@ -26,6 +26,7 @@ WAITERS = 2
 KEYS = {tenant: f"cck_key-of-{tenant}" for tenant in ("default", "acme", "rival")}
 OPERATOR_KEY = "cck_key-of-the-operator"
 WRITERS = 20
+TIMEOUT_S = 40  # Beyond what any test here waits.
 ENDPOINTS: list[dict[str, Any]] = [
     {"name": "local", "url": "http://SECRET.example/v1", "model": "toy", "priority": 9, "demonstration": True},
     {
@@ -59,6 +60,7 @@ def with_key(client: Client, key: str) -> Client:
     """The client, sending this key with every request."""
     for api in (client.process, client.status):
         api.headers["X-API-Key"] = key
+        api.timeout = httpx.Timeout(TIMEOUT_S)
     return client
 
 
@@ -80,7 +82,7 @@ def rival(running: System) -> Iterator[Client]:
 async def asking(running: System) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the tenant `acme` at the status API that can ask several things at once."""
     headers = {"X-API-Key": KEYS["acme"]}
-    async with httpx.AsyncClient(base_url=running.status_url, headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=running.status_url, headers=headers, timeout=TIMEOUT_S) as client:
         yield client
 
 
