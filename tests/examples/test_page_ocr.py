@@ -25,6 +25,8 @@ NOWHERE = "http://127.0.0.1:9"
 EDGE_PX = 1024  # so that a page of twice the size is reduced
 INSTALL_S = 150
 
+pytestmark = pytest.mark.timeout(INSTALL_S + 120)
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -85,7 +87,6 @@ def submit(client: Client, page: Image.Image, **how: object) -> str:
     return client.submit(file.getvalue(), task="ocr", name="invoice.png", media_type="image/png")
 
 
-@pytest.mark.timeout(INSTALL_S + 120)
 def test_the_lines_of_an_invoice_are_read_and_not_logged(client: Client, running: System) -> None:
     job_id = submit(client, invoice())
     result = client.until_status(job_id, "succeeded", deadline_s=60)["result"]

@@ -22,6 +22,7 @@ from services.worker.media import documents, images
 from services.worker.media.confined import Confinement, Refusal
 from services.worker.media.documents import PDF, read_text
 from services.worker.media.images import prepare_image
+from tests.stack.children import children_with
 from tests.stack.waiting import eventually, until
 
 MIB = 1024 * 1024
@@ -140,22 +141,13 @@ Reader = Callable[[Path], Coroutine[None, None, object]]
 READERS: dict[Reader, Path] = {image: images.CHILD, document: documents.CHILD}
 
 
-def children(script: Path, process: psutil.Process | None = None) -> list[psutil.Process]:
-    return [
-        child
-        for child in (process or psutil.Process()).children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and str(script) in child.cmdline()
-    ]
-
-
 async def started(script: Path) -> psutil.Process:
     """The child, once it runs."""
 
-    async def is_there() -> bool:
-        return bool(children(script))
+    async def running() -> list[psutil.Process]:
+        return children_with(str(script))
 
-    await eventually(is_there, "the child runs")
-    return children(script)[0]
+    return (await eventually(running, "the child runs"))[0]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -196,8 +188,8 @@ def test_a_child_dies_with_its_worker(tmp_path: Path) -> None:
                 return False
             return True
 
-        until(is_read, "the child reads the file")
-        orphans = children(images.CHILD, psutil.Process(worker.pid))
+        until(is_read, "the child reads the file", deadline_s=60)
+        orphans = children_with(str(images.CHILD), psutil.Process(worker.pid))
         assert orphans
         worker.send_signal(signal.SIGKILL)
         worker.wait()

@@ -32,7 +32,7 @@ WINDOW_TOKENS = 300
 PROMPT_BYTES = 4096
 TEXT_CHARS = 20_000
 IMAGE_BYTES = 60_000
-ENDED_S = 30.0
+ENDED_S = 60.0
 
 FENCED = re.compile(r"BEGIN ([0-9a-f]{16})\n(.*)\nEND \1", re.DOTALL)
 
@@ -44,6 +44,7 @@ SETTINGS = {
     "CLAIMCHECK_LANGUAGE__REST_FIRST_S": "0.2",
     "CLAIMCHECK_DOCUMENTS__MAX_IMAGE_BYTES": str(IMAGE_BYTES),
     "CLAIMCHECK_JOB__BACKOFF_FIRST_S": "0.2",
+    "CLAIMCHECK_QUEUE__RENEW_S": "1",  # Often: a lease that is lost asks a model twice.
     # All that could be said is said, so that what must not be said is looked for in all of it.
     "CLAIMCHECK_LOG__LEVEL": "DEBUG",
 }

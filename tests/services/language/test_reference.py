@@ -9,7 +9,10 @@ from tests.stack.waiting import until
 
 
 def test_an_image_is_described_as_the_reference_system_does(workplace: Workplace, picture: bytes) -> None:
-    workplace.endpoint.script(answer={"description": "A teal rectangle.", "tags": ["teal"]}, delay_s=1.0)
+    busy, _ = workplace.endpoint.script(
+        {"action": "fail", "status": 429, "retry_after_s": 0.2, "retry_after_as": "ms"},
+        {"answer": {"description": "A teal rectangle.", "tags": ["teal"]}},
+    )
     with httpx.Client(timeout=20) as browser:
         address = f"{workplace.system.process_url}/api/process"
         accepted = browser.post(address, files={"file": ("photo.jpg", picture, "image/jpeg")})
@@ -20,6 +23,7 @@ def test_an_image_is_described_as_the_reference_system_does(workplace: Workplace
         assert waiting.status_code == httpx.codes.ACCEPTED
         assert "message" in waiting.json()
         assert int(waiting.headers["Retry-After"]) >= 1
+        workplace.endpoint.remove(busy)
         answers: list[httpx.Response] = []
 
         def done() -> bool:

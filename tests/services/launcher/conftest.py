@@ -20,7 +20,7 @@ def plan() -> dict[str, Any]:
     names = {"foundations": ("disk", "bus"), "services": ("front", "worker")}
     ports = {name: free_port() for group in names.values() for name in group}
     programs: dict[str, Any] = {group: {name: [] for name in members} for group, members in names.items()}
-    return {**programs, "ports": ports, "ready_timeout_s": 20, "stop_s": 10}
+    return {**programs, "ports": ports, "ready_timeout_s": 60, "stop_s": 20}
 
 
 @pytest.fixture

@@ -44,11 +44,11 @@ class LauncherProcess:
         """What it has said so far."""
         return self._output.read_text(errors="replace")
 
-    def wait_ready(self, deadline_s: float = 20.0) -> None:
+    def wait_ready(self, deadline_s: float = 60.0) -> None:
         """Return once it says that it is ready."""
         until(self._is_ready, f"{READY!r} in {self._output}", deadline_s=deadline_s)
 
-    def wait_said(self, text: str, deadline_s: float = 20.0) -> None:
+    def wait_said(self, text: str, deadline_s: float = 60.0) -> None:
         """Return once `text` is in its output."""
         until(lambda: text in self.output(), f"{text!r} in {self._output}", deadline_s=deadline_s)
 
@@ -67,7 +67,7 @@ class LauncherProcess:
         self._process.kill()
         self._process.wait()
 
-    def wait(self, deadline_s: float = 30.0) -> int:
+    def wait(self, deadline_s: float = 45.0) -> int:
         """Wait for its end; its exit status."""
         return self._process.wait(timeout=deadline_s)
 

@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from types import FrameType
+
+from tests.stack.waiting import until
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -26,10 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ignore-term", action="store_true")
-    parser.add_argument("--end-at-start", action="store_true")
+    parser.add_argument("--end-beside", type=int, help="end without listening, once this port answers")
     parser.add_argument("--child-note", type=Path, help="start a child that never ends, and write its id there")
     chosen = parser.parse_args()
-    if chosen.end_at_start:
+    if chosen.end_beside:
+        until(lambda: _answers(chosen.end_beside), f"port {chosen.end_beside} answers")
         sys.exit("I cannot start: the frobnicator is missing")
     if chosen.child_note:
         child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
@@ -46,6 +50,14 @@ def main() -> None:
     _say(f"listening on {chosen.port}")
     server.serve_forever()
     _say("ended in order")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,7 @@ from claimcheck.commands.up.launch import Launch
 from claimcheck.commands.up.launcher import run_launcher
 from claimcheck.commands.up.plan import Plan, PortUse, Program
 
-HURRIED_STOP_S = {"disk": 5.0}
+HURRIED_STOP_S = {"disk": 20.0}
 ADDRESS = "http://localhost:1/"
 
 

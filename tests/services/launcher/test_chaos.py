@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def plan() -> dict[str, Any]:
     """Small programs under the names of two that are struck in more ways than one."""
     ports = {name: free_port() for name in ("azurite", "speech-1")}
     groups: dict[str, Any] = {"foundations": {"azurite": []}, "services": {"speech-1": []}}
-    return {**groups, "ports": ports, "ready_timeout_s": 20, "stop_s": 10}
+    return {**groups, "ports": ports, "ready_timeout_s": 60, "stop_s": 20}
 
 
 def chaos_for(folder: Path, say: Say = lambda calamity: None, *, for_s: float | None = None) -> Chaos:
@@ -38,8 +39,12 @@ def chaos_for(folder: Path, say: Say = lambda calamity: None, *, for_s: float | 
 
 
 def _frozen(launcher: LauncherProcess) -> list[str]:
-    processes = {name: mark.process() for name, mark in launcher.children().items()}
-    return [name for name, found in processes.items() if found and found.status() == psutil.STATUS_STOPPED]
+    names = []
+    for name, mark in launcher.children().items():
+        with contextlib.suppress(psutil.NoSuchProcess):  # It has ended since its mark was found.
+            if (found := mark.process()) and found.status() == psutil.STATUS_STOPPED:
+                names.append(name)
+    return names
 
 
 @pytest.mark.timeout(180)

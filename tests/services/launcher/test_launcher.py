@@ -22,6 +22,7 @@ from tests.services.launcher.conftest import StartSmall
 from tests.services.launcher.running import LauncherProcess, runs
 from tests.services.launcher.small_system import ADDRESS
 from tests.stack.components import ROOT
+from tests.stack.ports import free_port
 from tests.stack.waiting import until
 
 
@@ -57,9 +58,10 @@ def test_lines_are_also_in_one_log_file_a_program(start_small: StartSmall) -> No
     launcher = start_small()
     launcher.wait_ready()
 
-    log = (launcher.folder / "logs" / "front.log").read_text()
+    file = launcher.folder / "logs" / "front.log"
 
-    assert "listening on" in log
+    until(lambda: "listening on" in file.read_text(), "its line is there")
+    log = file.read_text()
     assert "|" not in log
     assert "\x1b" not in launcher.output(), "colours in a file"
 
@@ -71,7 +73,7 @@ def test_a_crashed_program_is_started_again(start_small: StartSmall) -> None:
 
     os.kill(before["worker"].pid, signal.SIGKILL)
 
-    launcher.wait_said("worker | -- started again", deadline_s=5)
+    launcher.wait_said("worker | -- started again")
     assert "worker | -- ended by SIGKILL; starting it again in 0.5 s" in launcher.output()
     after = until(lambda: _changed(launcher, before), "the record names the new process")
     assert {name for name in before if before[name] != after[name]} == {"worker"}
@@ -120,7 +122,7 @@ def test_a_program_that_ignores_sigterm_is_killed_at_its_limit(start_small: Star
 
     launcher.send(signal.SIGTERM)
 
-    assert launcher.wait(10) == 0
+    assert launcher.wait() == 0
     assert "worker | -- did not end in time and is killed" in launcher.output()
     assert not runs(worker)
 
@@ -136,7 +138,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_limit(start_small: StartSmall, pl
 
     launcher.send(signal.SIGINT)
 
-    assert launcher.wait(10) == 0
+    assert launcher.wait() == 0
     assert "hurrying" in launcher.output()
     assert "disk   | ended in order" in launcher.output(), "who has something to write gets the time for it"
 
@@ -144,7 +146,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_limit(start_small: StartSmall, pl
 def test_a_program_that_cannot_start_is_named_with_its_last_lines(
     start_small: StartSmall, plan: dict[str, Any]
 ) -> None:
-    plan["services"]["worker"] = ["--end-at-start"]
+    plan["services"]["worker"] = ["--end-beside", str(plan["ports"]["front"])]
     launcher = start_small()
 
     assert launcher.wait() == 1
@@ -160,8 +162,8 @@ def test_a_program_that_never_becomes_ready_is_named_after_the_time_limit(
     start_small: StartSmall, plan: dict[str, Any]
 ) -> None:
     plan["ready_timeout_s"] = 2
-    # It listens elsewhere than the launcher asks.
-    plan["services"]["front"] = ["--port", str(plan["ports"]["front"] + 1)]
+    # It listens elsewhere than the launcher asks, and it alone is waited for.
+    plan["foundations"], plan["services"] = {"front": ["--port", str(free_port())]}, {"worker": []}
     launcher = start_small()
 
     assert launcher.wait() == 1

@@ -13,6 +13,7 @@ import pytest
 from claimcheck import demonstration
 from claimcheck.commands.up.errors import ModelMissing
 from claimcheck.commands.up.preparation import demonstration_file, fetching
+from tests.stack.children import children_with
 from tests.stack.components import ROOT
 from tests.stack.waiting import until
 
@@ -34,7 +35,7 @@ def silent_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _fetchers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if FETCHER in child.cmdline()]
+    return children_with(FETCHER)
 
 
 def test_what_is_there_is_not_fetched(tmp_path: Path, said: list[str]) -> None:

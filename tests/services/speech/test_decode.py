@@ -27,6 +27,7 @@ from claimcheck.settings import MediaSettings
 from services.worker.media.decode import CHILD, DecodedAudio, decode
 from tests.services.speech import recordings
 from tests.services.speech.recordings import RATE, encode, m4a, streamed_webm, tone, write_wav
+from tests.stack.children import children_with
 from tests.stack.waiting import eventually, until
 
 LIMITS = MediaSettings()
@@ -254,11 +255,7 @@ def slow(tmp_path: Path) -> Slow:
 
 
 def children(process: psutil.Process | None = None) -> list[psutil.Process]:
-    return [
-        child
-        for child in (process or psutil.Process()).children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and str(CHILD) in child.cmdline()
-    ]
+    return children_with(str(CHILD), process)
 
 
 async def _opened(slow: Slow) -> bool:
@@ -303,7 +300,7 @@ asyncio.run(decode(Path(sys.argv[1]), Path(sys.argv[2]), limits=MediaSettings(),
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
 def test_a_child_dies_with_its_worker(slow: Slow, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WORKER, str(slow.path), str(tmp_path)]) as worker:
-        until(slow.is_open, "the child reads the file")
+        until(slow.is_open, "the child reads the file", deadline_s=60)
         orphans = children(psutil.Process(worker.pid))
         assert orphans
         worker.send_signal(signal.SIGKILL)

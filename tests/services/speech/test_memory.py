@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from services.worker.engines.whisper import SpeechEngine
 from tests.stack.components import MODELS, ROOT
 
@@ -20,6 +22,7 @@ def peaks_bytes(minutes: int, samples: Path) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
+@pytest.mark.timeout(600)
 def test_an_hour_and_a_quarter_takes_little_more_memory_than_five_minutes(engine: SpeechEngine, samples: Path) -> None:
     worker_bytes, child_bytes = peaks_bytes(5, samples)
     longer_worker_bytes, longer_child_bytes = peaks_bytes(75, samples)

