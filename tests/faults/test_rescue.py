@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from claimcheck.job import timestamp
+from services.worker.keeper.rescuer import PAGE
 from tests.faults.conftest import WORKER, RunScene, Scene
 from tests.stack.by_hand import ByHand
 from tests.stack.names import LOCK_S
@@ -136,7 +137,9 @@ def test_keeper_that_is_killed_after_its_look_or_its_write_is_followed_by_one_th
     looked, written = scene.client.submit(), scene.client.submit()
     by_hand.take_off(2)
 
-    with scene.stores.queue_fault(kind="peek", action="kill-after", pid=pid_of(scene, victim)):
+    # Whoever asks whether the queue is there looks at one message; the rescuer looks at a page.
+    look = {"kind": "peek", "match": {"count": str(PAGE)}}
+    with scene.stores.queue_fault(**look, action="kill-after", pid=pid_of(scene, victim)):
         forget(scene, looked)
         until_dead(scene, victim)
     scene.system.restart(victim)

@@ -144,7 +144,8 @@ class Stores:
     @contextlib.contextmanager
     def queue_fault(self, **fault: Any) -> Iterator[None]:
         """Arm a fault of Service Bus for requests to this queue only, for as long as the context lasts."""
-        with _armed(self.services.service_bus, "admin", {**fault, "match": {"entity": self.queue}}):
+        match = {"entity": self.queue, **fault.pop("match", {})}
+        with _armed(self.services.service_bus, "admin", {**fault, "match": match}):
             yield
 
     @contextlib.contextmanager

@@ -109,9 +109,13 @@ class Connection(asyncio.Protocol):
         commit: Callable[[], Result],
         answer: Callable[[Result], None],
         refuse: Callable[[Refused], None],
+        **labels: str,
     ) -> None:
-        """Carry out one request and answer it; every request that a fault may strike comes through here."""
-        fault = self.faults.hit(kind, entity=entity)
+        """Carry out one request and answer it; every request that a fault may strike comes through here.
+
+        A fault may ask for the entity and for further labels.
+        """
+        fault = self.faults.hit(kind, entity=entity, **labels)
         if fault is not None:
             self.spawn(self._perform_under(fault, commit, answer, refuse))
             return

@@ -130,7 +130,8 @@ class RequestLink(IncomingLink):
         except Refused as refused:
             refuse(refused)
             return
-        self.session.connection.perform(kind, queue.entity, carry_out, answer, refuse)
+        labels = {"count": str(request.body.get("message-count"))} if kind == "peek" else {}
+        self.session.connection.perform(kind, queue.entity, carry_out, answer, refuse, **labels)
 
     def _reply(self, request: Request, application: dict[str, Any], body: Any) -> None:
         links = [
