@@ -23,7 +23,7 @@ from tests.stack.azurite import AzuriteProcess
 from tests.stack.components import MODELS, ROOT
 from tests.stack.endpoints import module_endpoint, run_endpoint, scripted_endpoint
 from tests.stack.names import Names, NameStock
-from tests.stack.services import STARTED_S, Services, broker_process, cosmos_process
+from tests.stack.services import Services, broker_process, cosmos_process
 from tests.stack.system import System
 from tests.stack.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
@@ -63,7 +63,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteProcess
 def service_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """The Service Bus emulator, with locks of 5 s; whoever kills it starts it again."""
     process = broker_process(tmp_path_factory.mktemp("service-bus"))
-    process.start(STARTED_S)
+    process.start()
     yield process
     process.stop()
 
@@ -72,7 +72,7 @@ def service_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorPr
 def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """The Cosmos DB emulator, Strong; whoever kills it starts it again."""
     process = cosmos_process(tmp_path_factory.mktemp("cosmos"))
-    process.start(STARTED_S)
+    process.start()
     yield process
     process.stop()
 

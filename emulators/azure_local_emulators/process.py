@@ -36,7 +36,7 @@ class EmulatorProcess:
         assert self._process is not None, "start() comes first"
         return self._process.pid
 
-    def start(self, deadline_s: float = 10.0) -> None:
+    def start(self, deadline_s: float = 60.0) -> None:
         """Start and wait for the ready line. Raises EmulatorFailed with the output if it does not come."""
         command = [sys.executable, "-m", self._module, *self._args]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -69,7 +69,7 @@ class EmulatorProcess:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, how)
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=30)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None

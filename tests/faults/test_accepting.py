@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from tests.faults.conftest import LIMIT_S, PROMPT, SLACK_S, RunScene, Scene
-from tests.stack.services import STARTED_S
 from tests.stack.waiting import until
 
 
@@ -72,7 +71,7 @@ def test_dead_service_bus_is_503_in_time_and_leaves_neither_job_nor_blob(scene: 
         until_degraded(scene.client.process, "queue")
         assert "queue" not in _degraded(scene.client.status)
     finally:
-        scene.services.service_bus.start(STARTED_S)
+        scene.services.service_bus.start()
     until_well(scene)
     scene.succeeded_once(scene.client.submit())
 
@@ -97,7 +96,7 @@ def test_dead_cosmos_is_503_in_time_for_submitting_and_for_asking(scene: Scene) 
         for api in (scene.client.process, scene.client.status):
             until_degraded(api, "records")
     finally:
-        scene.services.cosmos.start(STARTED_S)
+        scene.services.cosmos.start()
     scene.succeeded_once(job_id)
     until_well(scene)
     scene.succeeded_once(scene.client.submit())

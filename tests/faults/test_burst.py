@@ -9,7 +9,6 @@ import pytest
 
 from claimcheck.client import Client, Retry
 from tests.faults.conftest import RunScene, Scene
-from tests.stack.services import STARTED_S
 
 AT_ONCE = 4
 ENDS_S = 60.0  # Leases that were lost, pauses before the next try, and all that is ahead in the line.
@@ -34,11 +33,11 @@ def calamities(scene: Scene) -> list[Callable[[], None]]:
 
     def service_bus() -> None:
         scene.services.service_bus.kill()
-        scene.services.service_bus.start(STARTED_S)
+        scene.services.service_bus.start()
 
     def cosmos() -> None:
         scene.services.cosmos.kill()
-        scene.services.cosmos.start(STARTED_S)
+        scene.services.cosmos.start()
 
     return [again("worker-1"), service_bus, again("status-api"), cosmos, again("process-api")]
 

@@ -12,7 +12,7 @@ import pytest
 from claimcheck.commands.up.addresses import records_endpoint
 from tests.faults.conftest import WORKER, RunScene, Scene
 from tests.stack.gate import Gate
-from tests.stack.services import STARTED_S, Services
+from tests.stack.services import Services
 from tests.stack.waiting import until
 
 DATE = re.compile(rb"(?<=\r\nDate: )[^\r]{29}(?=\r\n)")
@@ -81,6 +81,6 @@ def test_worker_waits_until_it_can_ask_for_the_time_and_works_with_a_clock_that_
         scene.system.programs[WORKER].start()
         until(lambda: lines_since(scene, WORKER, before, "clock.unknown"), "it misses the time", deadline_s=STARTS_S)
     finally:
-        scene.services.cosmos.start(STARTED_S)
+        scene.services.cosmos.start()
     scene.system.wait_ready(WORKER)
     scene.succeeded_once(job_id)

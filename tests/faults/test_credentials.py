@@ -21,7 +21,7 @@ from tests.stack.client import Client
 from tests.stack.components import ROOT
 from tests.stack.names import NameStock
 from tests.stack.ports import free_port
-from tests.stack.services import STARTED_S, Services
+from tests.stack.services import Services
 from tests.stack.stores import Stores
 from tests.stack.system import System
 from tests.stack.waiting import until
@@ -52,7 +52,7 @@ class Account:
 
     def start(self) -> None:
         self.azurite.start()
-        self.cosmos.start(STARTED_S)
+        self.cosmos.start()
 
     def accept_for_storage(self) -> None:
         self.azurite.stop()
@@ -62,7 +62,7 @@ class Account:
     def accept_for_records(self) -> None:
         self.cosmos.stop()
         self.cosmos = self._cosmos(LATER_KEY)
-        self.cosmos.start(STARTED_S)
+        self.cosmos.start()
 
     def stop(self) -> None:
         self.azurite.stop()

@@ -17,7 +17,6 @@ from tests.faults.conftest import WORKER, RunScene, Scene
 from tests.faults.test_strange_messages import message
 from tests.stack.by_hand import MAX_DELIVERY_COUNT, ByHand
 from tests.stack.client import Body
-from tests.stack.services import STARTED_S
 from tests.stack.stores import Item
 from tests.stack.waiting import until
 
@@ -236,7 +235,7 @@ def test_letter_outlasts_the_records_being_away(scene: Scene, by_hand: ByHand) -
         until(lambda: scene.system.logs(KEEPER).count("round.failed") > failed, "a round fails", deadline_s=SOON_S)
         assert scene.stores.counts()["dead_lettered"] == 1
     finally:
-        scene.services.cosmos.start(STARTED_S)
+        scene.services.cosmos.start()
     until_taken(scene)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.conftest import LIMIT_S, PROMPT, SLACK_S, RunScene, Scene
 from tests.stack.client import Client
-from tests.stack.services import STARTED_S, Services
+from tests.stack.services import Services
 from tests.stack.waiting import until
 
 BLOCK_S = 5.0  # of a block of a large upload
@@ -48,14 +48,14 @@ RECORDS = Dependency(
     "records-unavailable",
     lambda services: services.cosmos.pid,
     lambda services: services.cosmos.kill(),
-    lambda services: services.cosmos.start(STARTED_S),
+    lambda services: services.cosmos.start(),
     frozenset(),
 )
 QUEUE = Dependency(
     "queue-unavailable",
     lambda services: services.service_bus.pid,
     lambda services: services.service_bus.kill(),
-    lambda services: services.service_bus.start(STARTED_S),
+    lambda services: services.service_bus.start(),
     frozenset({"get", "get of a queued job", "list", "result", "operation", "reference poll", "cancel", "erase"}),
 )
 DEPENDENCIES = {"storage": STORAGE, "records": RECORDS, "queue": QUEUE}

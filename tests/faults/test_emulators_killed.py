@@ -9,7 +9,6 @@ import pytest
 from azure_local_emulators.process import EmulatorProcess
 from tests.faults.conftest import RunScene, Scene
 from tests.stack.names import LOCK_S
-from tests.stack.services import STARTED_S
 
 ENDS_S = 60.0  # Leases that were lost, pauses before the next try, and what runs again.
 
@@ -24,7 +23,7 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
 def restart(emulator: EmulatorProcess) -> None:
     """Kill it and start it again on the same ports and data."""
     emulator.kill()
-    emulator.start(STARTED_S)
+    emulator.start()
 
 
 def test_every_job_ends_though_service_bus_is_killed(scene: Scene) -> None:

@@ -15,7 +15,6 @@ from azure_local_emulators.process import EmulatorProcess
 from claimcheck.commands.up.addresses import HOST
 from tests.stack.client import ANSWER_S
 from tests.stack.ports import free_port
-from tests.stack.services import STARTED_S
 
 MODEL = "gpt-4o-mini"
 ALL_REQUESTS = 20_000
@@ -47,7 +46,7 @@ class ScriptedEndpoint:
 
     def start(self) -> None:
         """Start it, without a script."""
-        self.process.start(STARTED_S)
+        self.process.start()
 
     def stop(self) -> None:
         """End it; connections to it are refused from then on."""

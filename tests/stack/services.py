@@ -14,8 +14,6 @@ from tests.stack.azurite import AzuriteProcess
 from tests.stack.names import LOCK_S, Names, broker_config
 from tests.stack.ports import free_port
 
-STARTED_S = 60.0  # until an emulator has to be ready
-
 
 def broker_process(folder: Path) -> EmulatorProcess:
     """A Service Bus emulator with the queues of the stock; its ports are known once it runs and kept over restarts."""

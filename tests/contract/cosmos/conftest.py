@@ -23,7 +23,6 @@ from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpRespons
 
 from azure_local_emulators.cosmos.authorization import WELL_KNOWN_KEY
 from azure_local_emulators.process import EmulatorProcess
-from tests.stack.services import STARTED_S
 
 MODULE = "azure_local_emulators.cosmos"
 STALENESS_S = 0.4
@@ -148,7 +147,7 @@ def start() -> Iterator[Callable[..., EmulatorProcess]]:
     def start_(*arguments: str) -> EmulatorProcess:
         emulator = EmulatorProcess(MODULE, ["--port", "0", *arguments])
         started.append(emulator)
-        emulator.start(STARTED_S)
+        emulator.start()
         return emulator
 
     yield start_
@@ -158,7 +157,7 @@ def start() -> Iterator[Callable[..., EmulatorProcess]]:
 
 def _running(*arguments: str) -> Iterator[EmulatorProcess]:
     emulator = EmulatorProcess(MODULE, ["--port", "0", *arguments])
-    emulator.start(STARTED_S)
+    emulator.start()
     yield emulator
     emulator.stop()
 

@@ -12,7 +12,6 @@ from azure.core.exceptions import AzureError
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from tests.contract.cosmos.conftest import DEADLINE_S, Raw
-from tests.stack.services import STARTED_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +103,7 @@ async def test_the_emulator_can_kill_itself_after_the_commit(
     with pytest.raises(AzureError):
         await box.create(item())
     emulator.kill()
-    emulator.start(STARTED_S)
+    emulator.start()
     again = type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
     assert (await again.read("job", KEY))["id"] == "job"
 

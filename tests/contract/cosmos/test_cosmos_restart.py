@@ -14,7 +14,6 @@ from azure_local_emulators.cosmos.account import Account, AccountOptions
 from azure_local_emulators.cosmos.operations import Transaction, create, upsert
 from azure_local_emulators.cosmos.partitioning import parse_header
 from tests.contract.cosmos.conftest import DEADLINE_S
-from tests.stack.services import STARTED_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,7 +34,7 @@ def item(item_id: str, **more: Any) -> dict[str, Any]:
 
 async def reopened(emulator: EmulatorProcess, open_desk: Opener, box: Box) -> Box:
     emulator.kill()
-    emulator.start(STARTED_S)
+    emulator.start()
     return type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
 
 
@@ -125,7 +124,7 @@ async def test_every_acknowledged_create_is_there_after_a_kill_in_full_flight(
     emulator.kill()
     results = await asyncio.gather(*workers, return_exceptions=True)
     assert all(isinstance(result, AzureError) for result in results)
-    emulator.start(STARTED_S)
+    emulator.start()
     again = type(box)((await (await open_desk(emulator)).database()).get_container_client(box.container.id))
     found = set(await again.query("SELECT VALUE c.id FROM c", partition_key=KEY))
     assert set(acknowledged) <= found

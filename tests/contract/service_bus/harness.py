@@ -24,7 +24,6 @@ import azure.servicebus
 import azure.servicebus.aio
 
 from azure_local_emulators.process import EmulatorProcess
-from tests.stack.services import STARTED_S
 
 DEADLINE_S = 30.0
 _CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"
@@ -38,7 +37,7 @@ class Namespace:
 
     def __init__(self, *args: str) -> None:
         self.process = EmulatorProcess("azure_local_emulators.service_bus", ["--port", "0", "--admin-port", "0", *args])
-        self.process.start(STARTED_S)
+        self.process.start()
 
     def restart(self) -> None:
         """Kill the emulator and start it again on the same data, and other ports."""
@@ -48,7 +47,7 @@ class Namespace:
     def start_again(self) -> None:
         """Start a dead emulator on the same data, and other ports: somebody else may have taken the old ones."""
         self.process.kill()
-        self.process.start(STARTED_S)
+        self.process.start()
 
     @property
     def connection_string(self) -> str:

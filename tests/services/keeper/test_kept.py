@@ -16,7 +16,7 @@ from tests.conftest import RunSystem
 from tests.services.keeper.conftest import IMPATIENT, PATIENT, Kept
 from tests.stack.client import Client
 from tests.stack.names import NameStock
-from tests.stack.services import STARTED_S, Services
+from tests.stack.services import Services
 from tests.stack.stores import Stores
 from tests.stack.waiting import until
 
@@ -148,7 +148,7 @@ def test_dependency_that_is_away_delays_the_sweep_and_does_not_end_the_keeper(ke
         until(lambda: kept.system.logs("keeper-1").count("round.failed") > said, "a round fails", deadline_s=40)
         assert kept.stores.blobs(orphan)
     finally:
-        kept.stores.services.cosmos.start(STARTED_S)
+        kept.stores.services.cosmos.start()
     until(lambda: not kept.stores.blobs(orphan), "the orphan is swept", deadline_s=40)
     kept.system.wait_ready("keeper-1")
 
