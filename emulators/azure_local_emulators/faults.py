@@ -46,7 +46,8 @@ class Fault:
     nth: int = 1
     times: int = 1
     match: Mapping[str, str] = field(default_factory=dict)
-    """Labels that must be equal too, for example {"entity": "speech"} or {"container": "jobs"}."""
+    """Labels that must be equal too: {"entity": "speech"}, {"container": "jobs"}; of a peek also how many messages at
+    most it asks for, {"count": "100"}."""
     delay_s: float = 0.0
     error: str = ""
     """For `fail` and `commit-then-fail`; "drop" closes the connection without an answer."""

@@ -186,7 +186,7 @@ async def test_twenty_racing_writers_have_one_winner(strong: EmulatorProcess) ->
         assert sorted(await asyncio.gather(*map(write, range(20)))) == [200] + [412] * 19
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_request_is_answered_with_a_500(raw: Raw, data: st.DataObject) -> None:
     words = st.sampled_from(
@@ -231,7 +231,7 @@ def test_no_request_is_answered_with_a_500(raw: Raw, data: st.DataObject) -> Non
     assert answer.status_code < 500, answer.text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(min_size=1, max_size=120))
 def test_bytes_that_are_no_http_do_not_stop_the_emulator(strong: EmulatorProcess, junk: bytes) -> None:
     with socket.create_connection(("127.0.0.1", strong.ports["http"]), timeout=DEADLINE_S) as connection:

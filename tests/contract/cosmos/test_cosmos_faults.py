@@ -118,7 +118,6 @@ async def test_another_process_can_be_killed_instead_of_being_served(box: Box, r
 
 
 async def test_every_kind_of_request_is_counted(box: Box, raw: Raw) -> None:
-    raw.control("DELETE", "faults")
     await box.create(item())
     await box.upsert(item())
     await box.replace("job", item())

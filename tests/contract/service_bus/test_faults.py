@@ -197,6 +197,16 @@ async def test_the_dead_letter_queue_has_a_label_of_its_own(namespace: Namespace
             await dead.peek_messages(1)
 
 
+async def test_a_look_at_a_page_is_told_from_a_look_at_one_message(namespace: Namespace, aio: Sdk) -> None:
+    queue, _, receiver = await aio.fresh(namespace)
+    page = 100
+    namespace.arm(kind="peek", action="fail", error=BUSY, match={"entity": queue, "count": str(page)})
+    await receiver.peek_messages(1)
+    with pytest.raises(ServiceBusServerBusyError):
+        await receiver.peek_messages(page)
+    namespace.http("DELETE", "_emulator/faults")
+
+
 async def test_another_process_can_be_killed_before_the_commit(namespace: Namespace, aio: Sdk) -> None:
     queue, sender, _ = await aio.fresh(namespace)
     victim = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exception
+from typing import Literal
 
 from tests.faults.crash_points.crashing import CrashPoint, points_of
 from tests.faults.crash_points.lane import Lane
@@ -18,6 +19,8 @@ TRIES = 3
 # A renewal of the lease and the read that follows it fall due by the clock, so one performance may see more of them.
 BY_THE_CLOCK = ("renew-lock", "GET docs")
 
+Fate = Literal["covered", "missed", "unsteady"]
+
 
 @dataclass
 class Outcome:
@@ -25,6 +28,8 @@ class Outcome:
 
     covered: list[CrashPoint] = field(default_factory=list)
     missed: list[CrashPoint] = field(default_factory=list)
+    unsteady: list[CrashPoint] = field(default_factory=list)
+    """What an undisturbed performance does not come to each time: a call that was repeated, for example."""
     failed: dict[CrashPoint, Exception] = field(default_factory=dict)
 
     @property
@@ -49,7 +54,7 @@ class Stage:
         self.covered = 0
         """Crash points at which a story has been played, of the stories whose outcome was asked for."""
         self._pool = ThreadPoolExecutor(LANES)
-        self._stories: dict[str, Future[list[tuple[CrashPoint, Future[bool | None]]]]] = {}
+        self._stories: dict[str, Future[list[tuple[CrashPoint, Future[Fate]]]]] = {}
 
     def begin(self, story: Story) -> None:
         """Play a story in the background: once undisturbed, and then at each of its points."""
@@ -58,10 +63,10 @@ class Stage:
     def outcome(self, story: Story) -> Outcome:
         """Wait until a story that was begun has been played at all its points."""
         outcome = Outcome()
+        fates = {"covered": outcome.covered, "missed": outcome.missed, "unsteady": outcome.unsteady}
         for point, played in self._stories[story.name].result():
             try:
-                if (struck := played.result()) is not None:
-                    (outcome.covered if struck else outcome.missed).append(point)
+                fates[played.result()].append(point)
             except Exception as error:
                 outcome.failed[point] = error
         self.covered += len(outcome.covered)
@@ -82,21 +87,20 @@ class Stage:
         for lane in self.lanes:
             lane.close()
 
-    def _find_points(self, story: Story) -> list[tuple[CrashPoint, Future[bool | None]]]:
+    def _find_points(self, story: Story) -> list[tuple[CrashPoint, Future[Fate]]]:
         with self._lane() as lane:
             counts = undisturbed(story, lane)
         return [(point, self._pool.submit(self._play, story, point)) for point in points_of(counts)]
 
-    def _play(self, story: Story, point: CrashPoint) -> bool | None:
-        """Whether it came to the point; None: an undisturbed performance does not come to it each time either.
-
-        A call that was not answered in time, for example, was repeated when the points were found.
-        """
+    def _play(self, story: Story, point: CrashPoint) -> Fate:
+        """Play the story until its process dies there; which of the lists of an outcome the point belongs to."""
         with self._lane() as lane:
             if any(crashed(story, lane, point) for _ in range(TRIES)):
-                return True
+                return "covered"
+            if point.kind in BY_THE_CLOCK:
+                return "missed"
             counts = undisturbed(story, lane)
-        return False if counts[point.service, point.kind] >= point.nth else None
+        return "missed" if counts[point.service, point.kind] >= point.nth else "unsteady"
 
     @contextmanager
     def _lane(self) -> Iterator[Lane]:

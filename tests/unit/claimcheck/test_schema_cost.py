@@ -238,7 +238,7 @@ ANSWERS = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SCHEMAS, ANSWERS)
 def test_any_schema_is_refused_or_says_the_same_as_the_validator_in_time(schema: Schema, answer: Any) -> None:
     try:

@@ -196,9 +196,9 @@ async def test_body_that_trickles_is_too_slow() -> None:
 
 
 async def steady(chunk: bytes) -> AsyncGenerator[bytes, None]:
-    """One chunk after the other, each after a moment in which nothing else runs, the reader's clock neither."""
+    """One chunk after the other. It blocks the loop, so that no window can end between two of them."""
     while True:
-        let_pass(0.01)
+        let_pass(0.05)
         await asyncio.sleep(0)
         yield chunk
 

@@ -146,13 +146,12 @@ async def understood(chunks: list[bytes]) -> Order | None:
         assert time.thread_time() - began < SOON_S
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=10))
 async def test_any_bytes_are_understood_or_refused(chunks: list[bytes]) -> None:
     await understood(chunks)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 async def test_spoilt_body_is_understood_or_refused(data: st.DataObject) -> None:
     spoilt = bytearray(WHOLE)
@@ -180,7 +179,6 @@ PIECES = [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*PIECES, *PARTS]), max_size=30))
 async def test_pieces_of_a_form_in_any_order_are_understood_or_refused(pieces: list[bytes]) -> None:
     joined = b"".join(pieces)
