@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -43,8 +44,9 @@ def serve(create_app: Callable[[Settings], FastAPI], settings: Settings, *, port
     configure_logging(settings.log)
     check_host(settings.web)
     # uvicorn raises the signal again once it has stopped: a clean stop should also look like one from outside. Before
-    # uvicorn listens for it, there is nothing to clean up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # uvicorn listens for it, and after that, there is nothing to clean up. SystemExit would be lost where it is raised
+    # in a callback (a destructor, a weak reference's), and uvicorn would then serve on.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     log.info("api.started", extra={"host": settings.web.host, "port": port})
     app = create_app(settings)
     config = uvicorn.Config(
