@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import httpx
 import pytest
 
 from tests.conftest import RunSystem
@@ -47,6 +48,16 @@ class Scene:
     def until_taken(self, job_id: str) -> None:
         """Wait until a worker has taken the job. A short one may have ended by the time that anybody looks."""
         until(lambda: self.taken(job_id), f"job {job_id} is taken")
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """With the worker's only slot taken, for as long as the context lasts."""
+        job_id = self.client.submit(options={"seconds": 3600})
+        try:
+            self.client.until_running(job_id)
+            yield
+        finally:
+            assert self.client.cancel(job_id).status_code == httpx.codes.OK
 
     def succeeded_once(self, job_id: str, *, attempt: int = 1, deadline_s: float = 30.0) -> Body:
         """Wait for the end; check that it is a success, that there is one result, and on which attempt."""

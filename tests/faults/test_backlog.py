@@ -166,7 +166,7 @@ def test_waiting_jobs_are_announced_once_however_many_and_long_and_then_drain(ba
     assert backlog.lost.job_id in rescued
     assert backlog.stores.counts()["active"] == WAITING + 1
 
-    backlog.system.start(WORKER)
+    backlog.system.programs[WORKER].start()
     until(lambda: backlog.said(" job.succeeded ") >= DRAINED, "they drain", deadline_s=PATIENT_S)
     assert backlog.system.stop(WORKER) == 0
     backlog.until_looked(LOOKS)

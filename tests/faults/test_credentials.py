@@ -17,7 +17,7 @@ from claimcheck.commands.up.addresses import BLOB_ACCOUNT, BLOB_KEY, RECORDS_KEY
 from claimcheck.commands.up.provision import provision
 from tests.faults.conftest import WORKER
 from tests.stack.azurite import AzuriteProcess
-from tests.stack.client import Client
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.components import ROOT
 from tests.stack.names import NameStock
 from tests.stack.ports import free_port
@@ -110,7 +110,7 @@ def waiting_for(system: System) -> dict[str, set[str]]:
         assert program.process.poll() is None, f"{name} has ended:\n{program.output()}"
         missing: list[str] = []
         with contextlib.suppress(httpx.TransportError):
-            answer = httpx.get(program.ready_url, timeout=10)
+            answer = httpx.get(program.ready_url, timeout=ANSWER_S)
             missing = answer.json()["waiting_for"] if answer.status_code == 503 else []
         found[name] = {dependency.partition("-")[0] for dependency in missing}  # The keeper tells its queues apart.
     return found

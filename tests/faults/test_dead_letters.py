@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -216,11 +217,13 @@ def test_keeper_that_is_told_to_end_with_a_letter_in_hand_ends_and_the_next_deal
 ) -> None:
     job_id = scene.client.submit()
     keep_in_mind(scene, job_id)
-    with scene.stores.records_fault(kind="create", action="delay", delay_s=2 * CALL_S):
+    with scene.stores.records_fault(kind="create", action="delay", delay_s=2 * CALL_S) as struck:
         by_hand.exhaust()
-        until(lambda: scene.system.logs(KEEPER).count(job_id), "the keeper has it in hand", deadline_s=SOON_S)
+        until(struck, "the keeper has it in hand and stores it", deadline_s=SOON_S)
+        began_at = time.monotonic()
         assert scene.system.stop(KEEPER) == 0
-        # It did not wait for the answer, which would have failed the round.
+        # It did not wait for the answer, which would have taken the call's limit and failed the round.
+        assert time.monotonic() - began_at < 0.8 * CALL_S
         assert "round.failed" not in scene.system.logs(KEEPER).partition(job_id)[2]
     scene.system.restart(KEEPER)
     until_failed(scene, job_id)

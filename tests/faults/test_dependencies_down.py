@@ -69,6 +69,14 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
         yield scene
 
 
+@pytest.fixture
+def doomed(scene: Scene) -> Iterator[str]:
+    """A job of an hour, which does not outlive the test; its id."""
+    job_id = scene.client.submit(options={"seconds": 3600})
+    yield job_id
+    until(lambda: scene.client.cancel(job_id).is_success, "it is cancelled", deadline_s=RECOVERS_S)
+
+
 @contextlib.contextmanager
 def gone(dependency: Dependency, services: Services) -> Iterator[None]:
     """Connections are refused."""
@@ -89,14 +97,13 @@ def frozen(dependency: Dependency, services: Services) -> Iterator[None]:
         os.kill(dependency.pid(services), signal.SIGCONT)
 
 
-def requests(scene: Scene) -> dict[str, tuple[Ask, set[int]]]:
+def requests(scene: Scene, doomed: str) -> dict[str, tuple[Ask, set[int]]]:
     """One request per route, to jobs of their own, and what each answers when all is well."""
     client = scene.client
     ended = client.submit(options={"result_bytes": IN_A_BLOB})
     erased = client.submit()
     for job_id in (ended, erased):
         scene.succeeded_once(job_id, deadline_s=RECOVERS_S)
-    doomed = client.submit(options={"seconds": 3600})
     plain, file = {"Content-Type": "text/plain"}, {"file": ("a.txt", b"the upload", "text/plain")}
     return {
         "upload": (client.post, {202}),
@@ -142,9 +149,12 @@ def complaint(answer: httpx.Response, after_s: float, slug: str, *, limit_s: flo
 @pytest.mark.parametrize("outage", [gone, frozen])
 @pytest.mark.parametrize("name", DEPENDENCIES)
 def test_every_route_that_needs_it_says_503_in_time_and_all_work_afterwards(
-    scene: Scene, name: str, outage: Callable[[Dependency, Services], contextlib.AbstractContextManager[None]]
+    scene: Scene,
+    doomed: str,
+    name: str,
+    outage: Callable[[Dependency, Services], contextlib.AbstractContextManager[None]],
 ) -> None:
-    dependency, asked = DEPENDENCIES[name], requests(scene)
+    dependency, asked = DEPENDENCIES[name], requests(scene, doomed)
     # All at once: one after the other, each would take its three seconds.
     with outage(dependency, scene.services), ThreadPoolExecutor(len(asked)) as threads:
         answers = dict(zip(asked, threads.map(timed, (ask for ask, _ in asked.values())), strict=True))

@@ -12,6 +12,7 @@ import pytest
 
 from claimcheck.commands.up.addresses import blob_connection_string, queue_connection_string, records_endpoint
 from tests.faults.conftest import LIMIT_S, PROMPT, SLACK_S, WORKER, RunScene, Scene
+from tests.stack.client import ANSWER_S
 from tests.stack.gate import Gate
 from tests.stack.services import Services
 from tests.stack.waiting import until
@@ -69,7 +70,7 @@ def refused_in_time(ask: Callable[[], httpx.Response], slug: str) -> None:
 
 def degraded(scene: Scene) -> dict[str, list[str]]:
     """What each program's /readyz misses. Fails unless all are ready all the same."""
-    answers = {name: httpx.get(program.ready_url, timeout=10) for name, program in scene.system.programs.items()}
+    answers = {name: httpx.get(program.ready_url, timeout=ANSWER_S) for name, program in scene.system.programs.items()}
     assert {answer.status_code for answer in answers.values()} == {200}
     return {name: answer.json()["degraded"] for name, answer in answers.items()}
 

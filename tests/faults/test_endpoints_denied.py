@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import RunSystem
 from tests.faults.endpoint_pair import CONCURRENCY, KEY, MODELS, WORKER, Pair, running_pair
+from tests.stack.client import ANSWER_S
 from tests.stack.endpoints import RunEndpoint, variables
 from tests.stack.names import NameStock
 from tests.stack.services import Services
@@ -78,8 +79,9 @@ def test_while_every_endpoint_denies_us_jobs_stay_on_the_queue_and_run_once_one_
         until(lambda: pair.logs().count("endpoint.failed") == 2, "both endpoints have failed")
         until(lambda: pair.stores.record(found_out)["turn"] == 1, "the job that found it out is put back")
         asked = [endpoint.counts()["asked"] for endpoint in pair.endpoints]
-        let_pass(RECEIVE_S)  # By then no slot waits for a message any more,
-        pair.system.wait_ready(WORKER)  # if the worker has not stood still.
+        # Then no slot waits for a message any more, if the worker has not stood still meanwhile.
+        let_pass(RECEIVE_S)
+        pair.system.wait_ready(WORKER)
 
         jobs = [pair.submit() for _ in range(WAITING_JOBS)]
         let_pass(LOOK_S)
@@ -97,7 +99,7 @@ def test_while_every_endpoint_denies_us_jobs_stay_on_the_queue_and_run_once_one_
 def first_due(pair: Pair) -> int:
     """Which endpoint the worker tries first."""
     address = pair.system.programs[WORKER].ready_url.replace("/readyz", "/endpoints")
-    ready_in_s = [endpoint["ready_in_s"] for endpoint in httpx.get(address).json()["endpoints"]]
+    ready_in_s = [endpoint["ready_in_s"] for endpoint in httpx.get(address, timeout=ANSWER_S).json()["endpoints"]]
     return ready_in_s.index(min(ready_in_s))
 
 

@@ -17,7 +17,7 @@ from tests.stack.names import LOCK_S
 from tests.stack.waiting import until
 
 KEEPERS = ("keeper-1", "keeper-2")
-SOON_S = 20.0
+SOON_S = 60.0
 PATIENCE_S = 5 * LOCK_S
 HOUR = timedelta(hours=1)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from tests.faults.conftest import RunScene, Scene
@@ -28,17 +26,6 @@ def scene(run_scene: RunScene) -> Iterator[Scene]:
     }
     with run_scene(env=env) as scene:
         yield scene
-
-
-@contextlib.contextmanager
-def busy(scene: Scene) -> Iterator[None]:
-    """With the worker's only slot taken, for as long as the context lasts."""
-    job_id = scene.client.submit(options={"seconds": 3600})
-    scene.client.until_running(job_id)
-    try:
-        yield
-    finally:
-        assert scene.client.cancel(job_id).status_code == httpx.codes.OK
 
 
 def failed(scene: Scene, job_id: str, slug: str) -> Body:
@@ -88,7 +75,7 @@ def test_job_that_cannot_succeed_is_not_tried_again(scene: Scene) -> None:
 
 
 def test_job_whose_upload_is_gone_fails_and_says_so(scene: Scene) -> None:
-    with busy(scene):
+    with scene.busy():
         job_id = scene.client.submit(options={"do": "read"})
         scene.stores.delete_blob(scene.stores.record(job_id)["upload"]["blob"])
     failed(scene, job_id, "upload-missing")
@@ -105,7 +92,7 @@ def test_upload_larger_than_the_scratch_space_fails_and_the_next_job_runs(scene:
 
 def test_frozen_storage_delays_a_job_and_loses_none(scene: Scene) -> None:
     try:
-        with busy(scene):
+        with scene.busy():
             job_id = scene.client.submit(options={"do": "read"})
             scene.services.azurite.pause()
         scene.client.until_running(job_id)

@@ -29,11 +29,7 @@ AT_LEAST = 40  # jobs, also where the machine has other things to do
 @pytest.fixture(scope="module")
 def scene(run_scene: RunScene) -> Iterator[Scene]:
     """Two of what may be several."""
-    env = {
-        "CLAIMCHECK_WORKER__SLOTS": "2",
-        "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "8",  # A service that only stands still for seconds is not away.
-    }
-    with run_scene(workers=2, keepers=1, env=env) as scene:
+    with run_scene(workers=2, keepers=1, env={"CLAIMCHECK_WORKER__SLOTS": "2"}) as scene:
         yield scene
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -32,12 +31,9 @@ def test_worker_that_wakes_up_after_its_lease_leaves_its_jobs_to_the_one_that_ha
     options = [{"seconds": RUNS_S, "result_bytes": size} for size in RESULT_BYTES.values()]
     job_ids = [scene.client.submit(options=each) for each in options]
     until(lambda: taken(scene, job_ids, times=1), "the worker takes both")
-    scene.system.programs[FROZEN].send(signal.SIGSTOP)
-    try:
+    with scene.system.frozen(FROZEN):
         scene.system.restart(OTHER)
         until(lambda: taken(scene, job_ids, times=2), "the other worker takes both over")
-    finally:
-        scene.system.programs[FROZEN].send(signal.SIGCONT)
     # Both run them now, and the frozen one is ahead.
     for job_id in job_ids:
         scene.succeeded_once(job_id)

@@ -102,7 +102,7 @@ def test_job_that_kills_every_worker_fails_and_the_next_job_runs(scene: Scene) -
             worker.start()
         return "ended_at" in scene.client.job(deadly)
 
-    until(ended, "the deadly job ends", deadline_s=(MAX_ATTEMPTS + 1) * (LOCK_S + 8))
+    until(ended, "the deadly job ends", deadline_s=90)
     job = scene.client.job(deadly)
     assert (job["status"], job["error"]["type"]) == ("failed", "urn:claimcheck:problem:worker-died")
     assert f"{MAX_ATTEMPTS} deliveries" in job["error"]["detail"]

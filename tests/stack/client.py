@@ -10,7 +10,7 @@ import httpx
 
 from tests.stack.waiting import until
 
-ANSWER_S = 20.0  # Beyond every time limit of the APIs, so that a test sees their answer and not its own impatience.
+ANSWER_S = 40.0  # Beyond every time limit of the APIs, so that a test sees their answer and not its own impatience.
 
 Body = dict[str, Any]
 

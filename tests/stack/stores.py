@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,18 +135,18 @@ class Stores:
         httpx.post(address, timeout=ANSWER_S).raise_for_status()
 
     @contextlib.contextmanager
-    def records_fault(self, **fault: Any) -> Iterator[None]:
-        """Arm a fault of Cosmos DB for requests to these records only, for as long as the context lasts."""
+    def records_fault(self, **fault: Any) -> Iterator[Callable[[], bool]]:
+        """Arm a fault of Cosmos DB for requests to these records only; gives whether one has been struck by it."""
         match = {"database": self.names.container, **fault.pop("match", {})}
-        with _armed(self.services.cosmos, "http", {**fault, "match": match}):
-            yield
+        with _armed(self.services.cosmos, "http", {**fault, "match": match}) as struck:
+            yield struck
 
     @contextlib.contextmanager
-    def queue_fault(self, **fault: Any) -> Iterator[None]:
-        """Arm a fault of Service Bus for requests to this queue only, for as long as the context lasts."""
+    def queue_fault(self, **fault: Any) -> Iterator[Callable[[], bool]]:
+        """Arm a fault of Service Bus for requests to this queue only; gives whether one has been struck by it."""
         match = {"entity": self.queue, **fault.pop("match", {})}
-        with _armed(self.services.service_bus, "admin", {**fault, "match": match}):
-            yield
+        with _armed(self.services.service_bus, "admin", {**fault, "match": match}) as struck:
+            yield struck
 
     @contextlib.contextmanager
     def tokens_refused(self) -> Iterator[None]:
@@ -169,10 +169,14 @@ class Stores:
 
 
 @contextlib.contextmanager
-def _armed(emulator: EmulatorProcess, port: str, fault: dict[str, Any]) -> Iterator[None]:
+def _armed(emulator: EmulatorProcess, port: str, fault: dict[str, Any]) -> Iterator[Callable[[], bool]]:
     """Arm a fault. Fails if nothing was struck by it: then the test tests something else than it says."""
     with contextlib.closing(FaultHook(emulator, port)) as hook:
+
+        def struck() -> bool:
+            (armed,) = hook.armed()
+            return bool(armed["seen"] >= armed["nth"])
+
         hook.arm(**fault)
-        yield
-        (armed,) = hook.armed()
-        assert armed["seen"] >= armed["nth"], f"no request was struck by {fault}"
+        yield struck
+        assert struck(), f"no request was struck by {fault}"

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -159,6 +159,18 @@ class System:
     def restart(self, name: str) -> None:
         """Start it again after `kill` or `stop`, and wait until it is ready."""
         self.start(name)
+
+    @contextlib.contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """Inside, these programs and their children stand still; what is sent to them waits for them."""
+        programs = [self.programs[name] for name in names]
+        try:
+            for program in programs:
+                program.send(signal.SIGSTOP)
+            yield
+        finally:
+            for program in programs:
+                program.send(signal.SIGCONT)
 
     def logs(self, name: str) -> str:
         """What the program has said, over all its lives."""
