@@ -63,16 +63,11 @@ class Site:
     @contextmanager
     def frozen_records(self) -> Iterator[None]:
         """Inside, Cosmos DB accepts connections and answers nothing."""
-        with _frozen(self.services.cosmos.pid):
+        os.kill(self.services.cosmos.pid, signal.SIGSTOP)
+        try:
             yield
-
-    @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """Inside, this program accepts connections and answers nothing."""
-        process = self.system.programs[name].process
-        assert process is not None
-        with _frozen(process.pid):
-            yield
+        finally:
+            os.kill(self.services.cosmos.pid, signal.SIGCONT)
 
     def succeeded(self, result: dict[str, Any], *, name: str = "talk.wav", task: str = "transcribe") -> str:
         """The id of a job that ended with this result, written as a worker writes it."""
@@ -148,15 +143,6 @@ class Site:
             now=now,
             deadline_at=now + timedelta(hours=1),
         )
-
-
-@contextmanager
-def _frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def answer(text: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from playwright.sync_api import Request, expect
 from tests.browser import recordings
 from tests.browser.conftest import PLAIN_HOST
 from tests.browser.visitor import Visitor
+from tests.stack.client import ANSWER_S
 from tests.stack.proxy import Proxy
 from tests.stack.waiting import until
 
@@ -39,7 +40,8 @@ def keys(visitor: Visitor) -> set[str]:
 
 def jobs_named(visitor: Visitor, name: str) -> list[str]:
     """The ids of the jobs whose file has this name, as the API lists them."""
-    jobs = httpx.get(f"{visitor.site.system.status_url}/v1/jobs", params={"limit": 100}).raise_for_status().json()
+    answer = httpx.get(f"{visitor.site.system.status_url}/v1/jobs", params={"limit": 100}, timeout=ANSWER_S)
+    jobs = answer.raise_for_status().json()
     return [job["id"] for job in jobs["jobs"] if job["file"]["name"] == name]
 
 
@@ -119,7 +121,7 @@ def test_an_upload_that_is_sent_but_not_answered_is_sent_again(visitor: Visitor,
     visitor.open()
     visitor.choose(recordings.silence(tmp_path / "unanswered.wav"))
     visitor.stop_the_clock()
-    with visitor.site.frozen("process-api"):
+    with visitor.site.system.frozen("process-api"):
         visitor.page.get_by_role("button", name="Hand it in").click()
         expect(visitor.page.get_by_text("The file is sent. Waiting for the ticket.")).to_be_visible()
         visitor.page.clock.fast_forward(UNANSWERED_MS)

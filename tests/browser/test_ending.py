@@ -11,6 +11,7 @@ from tests.browser import recordings
 from tests.browser.conftest import KEY
 from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
+from tests.stack.client import ANSWER_S
 from tests.stack.waiting import until
 
 
@@ -31,12 +32,7 @@ def dialog(visitor: Visitor) -> Locator:
 
 def status_of(visitor: Visitor, job_id: str) -> int:
     """What the status API answers for the job."""
-    return httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{job_id}").status_code
-
-
-def waits_for_news(visitor: Visitor) -> bool:
-    """Whether the page asked last that the answer be held back."""
-    return any("prefer" in poll.headers for poll in visitor.polls()[-1:])
+    return httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{job_id}", timeout=ANSWER_S).status_code
 
 
 def test_a_running_job_is_cancelled_from_its_ticket(visitor: Visitor) -> None:
@@ -51,7 +47,7 @@ def test_a_running_job_is_cancelled_from_its_ticket(visitor: Visitor) -> None:
     expect(cancel_button(visitor)).to_be_hidden()
     expect(delete_button(visitor)).to_be_visible()
     assert visitor.page.title() == "Cancelled: talk.wav"
-    answer = httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{visitor.ticket_number}").json()
+    answer = httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{visitor.ticket_number}", timeout=ANSWER_S).json()
     assert answer["status"] == "cancelled"
 
 
@@ -147,14 +143,14 @@ def test_a_running_job_is_deleted_too(visitor: Visitor) -> None:
 def test_a_job_that_is_being_deleted_says_so_until_the_answer_comes(visitor: Visitor) -> None:
     job_id = visitor.site.running(progress=0.1)
     visitor.open(job_id)
-    until(lambda: waits_for_news(visitor), "the page waits for news of the job")
+    until(visitor.asked_last_to_wait, "the page waits for news of the job")
     on_its_way: list[Route] = []
     visitor.page.route(f"{visitor.site.url}/v1/jobs/{job_id}", lambda route: on_its_way.append(route), times=1)
     delete_button(visitor).click()
     visitor.page.get_by_role("button", name="Delete for good").click()
     visitor.sees("Deleting")
     until(lambda: visitor.polls() and on_its_way, "the page has sent its wish")
-    assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}").status_code == 204
+    assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}", timeout=ANSWER_S).status_code == 204
 
     expect(visitor.stamp).to_have_text("Deleting")
     expect(visitor.page.get_by_role("status").filter(has_text="Deleting the job")).to_be_visible()
@@ -176,7 +172,7 @@ def test_what_cannot_be_deleted_now_is_followed_on_and_can_be_deleted_later(visi
         visitor.page.get_by_role("button", name="Delete for good").click()
         visitor.sees_problem("The job records are unavailable", "", at="#action-problem")
     expect(visitor.stamp).to_have_text("Running")
-    until(lambda: waits_for_news(visitor), "the page waits for news of the job again", deadline_s=40)
+    until(visitor.asked_last_to_wait, "the page waits for news of the job again", deadline_s=40)
     assert {"503" in complaint for complaint in visitor.complaints} == {True}
     visitor.complaints.clear()
 
@@ -192,7 +188,7 @@ def test_a_job_that_is_gone_although_deleting_failed_can_be_deleted_again(visito
     visitor.sees("Running")
 
     def delete_then_fail(route: Route) -> None:
-        assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}").status_code == 204
+        assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}", timeout=ANSWER_S).status_code == 204
         route.fulfill(status=503, body="the files are unavailable")
 
     visitor.page.route(f"{visitor.site.url}/v1/jobs/{job_id}", delete_then_fail, times=1)
@@ -226,7 +222,7 @@ def test_a_job_that_somebody_else_deleted_meanwhile_goes_away_as_well(visitor: V
     job_id = visitor.site.succeeded(transcript("Good evening."))
     visitor.open(job_id)
     visitor.sees("Ready")
-    assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}").status_code == 204
+    assert httpx.delete(f"{visitor.site.url}/v1/jobs/{job_id}", timeout=ANSWER_S).status_code == 204
     delete_button(visitor).click()
     visitor.page.get_by_role("button", name="Delete for good").click()
 
@@ -246,5 +242,6 @@ def test_cancelling_and_deleting_carry_the_key(stranger: Visitor) -> None:
 
     expect(stranger.page.locator("#news")).to_have_text("talk.wav was deleted.")
     known = {"Authorization": f"Bearer {KEY}"}
-    assert httpx.get(f"{stranger.site.system.status_url}/v1/jobs/{job_id}", headers=known).status_code == 404
+    answer = httpx.get(f"{stranger.site.system.status_url}/v1/jobs/{job_id}", headers=known, timeout=ANSWER_S)
+    assert answer.status_code == 404
     assert "401" in stranger.complaints.pop(0)

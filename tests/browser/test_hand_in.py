@@ -202,7 +202,7 @@ def test_an_upload_that_ends_while_the_page_asks_takes_the_question_away(visitor
     visitor.sees("Ready")
     visitor.page.get_by_role("button", name="Hand in another").click()
     visitor.choose(recordings.silence(tmp_path / "quick.wav"))
-    with visitor.site.frozen("process-api"):
+    with visitor.site.system.frozen("process-api"):
         visitor.page.get_by_role("button", name="Hand it in").click()
         visitor.sees("Sending")
         visitor.page.go_back()

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from tests.browser import papers, recordings
 from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
+from tests.stack.client import ANSWER_S
 from tests.stack.endpoints import ScriptedEndpoint
 from tests.stack.proxy import Proxy
 
@@ -34,7 +35,8 @@ def scripted(endpoint: ScriptedEndpoint, **rule: Any) -> Iterator[None]:
 
 def job_of(visitor: Visitor) -> dict[str, Any]:
     """The job on the ticket, as the API shows it."""
-    job: dict[str, Any] = httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{visitor.ticket_number}").json()
+    answer = httpx.get(f"{visitor.site.system.status_url}/v1/jobs/{visitor.ticket_number}", timeout=ANSWER_S)
+    job: dict[str, Any] = answer.json()
     return job
 
 

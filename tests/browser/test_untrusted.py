@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser import recordings
 from tests.browser.site import transcript
 from tests.browser.visitor import Visitor
+from tests.stack.client import ANSWER_S
 
 HOSTILE = "<img src=x onerror='window.ran=true'>"
 REVERSED = "talk\u202egpj.wav"
@@ -115,7 +116,7 @@ def test_a_spoilt_list_of_recent_tickets_is_passed_over(visitor: Visitor, kept: 
 
 
 def test_the_policy_of_the_page_forbids_every_script_but_its_own(visitor: Visitor) -> None:
-    policy = httpx.get(visitor.site.url).headers["content-security-policy"]
+    policy = httpx.get(visitor.site.url, timeout=ANSWER_S).headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
     assert "unsafe" not in policy
 

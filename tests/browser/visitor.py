@@ -119,6 +119,10 @@ class Visitor:
         self.page.evaluate("null")  # the browser's news arrive only during a call
         return [request for request in self.requests if request.url.startswith(self.site.system.status_url)]
 
+    def asked_last_to_wait(self) -> bool:
+        """Whether the latest question about a job asked the API to hold its answer back."""
+        return any("prefer" in poll.headers for poll in self.polls()[-1:])
+
     def strangers(self) -> list[str]:
         """What was asked of anyone but the two APIs; the player's own file is nobody's."""
         ours = (self.home, self.site.system.status_url, "blob:")

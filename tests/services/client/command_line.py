@@ -58,10 +58,12 @@ class CommandLine:
             text=True,
         )
 
-    def run_on_terminal(self, *arguments: str | Path, look: Callable[[str], object] = str) -> tuple[int, str, str]:
+    def run_on_terminal(
+        self, *arguments: str | Path, look: Callable[[str], object] | None = None
+    ) -> tuple[int, str, str]:
         """Run one whose standard error is a terminal; its exit status, standard output, and what the terminal got.
 
-        `look` is called with what it has got so far, each time that more has come.
+        `look`, if given, is called with what it has got so far, each time that more has come.
         """
         terminal, end = pty.openpty()
         with subprocess.Popen(
@@ -121,12 +123,13 @@ class InProcess:
         return subprocess.CompletedProcess(arguments, status, shown.out, shown.err)
 
 
-def _until_hung_up(terminal: int, look: Callable[[str], object] = str) -> bytes:
+def _until_hung_up(terminal: int, look: Callable[[str], object] | None = None) -> bytes:
     shown = b""
     try:
         while data := os.read(terminal, 4096):
             shown += data
-            look(shown.decode(errors="replace"))
+            if look is not None:
+                look(shown.decode(errors="replace"))
     except OSError:  # Linux says so when the other end is closed.
         pass
     finally:

@@ -120,12 +120,12 @@ def test_terminal_gets_bars_and_standard_output_the_result(command_line: Command
 
 
 def test_terminal_shows_that_the_job_runs(command_line: CommandLine, api: Client, upload: Path) -> None:
-    def until_it_runs(shown: str) -> None:
+    def cancel_once_it_runs(shown: str) -> None:
         if running := re.search(r"job ([0-9a-f-]{36}) is running", shown):
             api.cancel(running.group(1))
 
     submit = ("submit", upload, "--task", "probe", "--option", "seconds=60", "--wait")
-    status, output, shown = command_line.run_on_terminal(*submit, look=until_it_runs)
+    status, output, shown = command_line.run_on_terminal(*submit, look=cancel_once_it_runs)
     assert (status, output) == (1, "")
     assert "is cancelled" in shown
 

@@ -116,12 +116,12 @@ def test_progress_of_a_job_is_seen_while_it_runs(client: Any, api: Client) -> No
     seen: list[str] = []
     job = client.submit(b"x", task="probe", options={"seconds": 60})
 
-    def until_it_runs(job: JobView) -> None:
+    def cancel_once_it_runs(job: JobView) -> None:
         seen.append(job.status)
         if job.status == "running":
             api.cancel(job.id)
 
-    ended = client.wait(job.id, timeout_s=60, on_progress=until_it_runs)
+    ended = client.wait(job.id, timeout_s=60, on_progress=cancel_once_it_runs)
     assert ended.status == "cancelled"
     assert seen[-1] == "cancelled"
     assert "running" in seen
@@ -131,9 +131,10 @@ def test_wait_that_is_over_leaves_the_job_alone(client: Any) -> None:
     job = client.submit(b"x", task="probe", options={"seconds": 60})
     with pytest.raises(WaitTimedOut) as late:
         client.wait(job.id, timeout_s=0.2)
-    assert late.value.job.id == job.id
-    assert client.job(job.id).status in ("queued", "running")
+    left = client.job(job.id)
     client.cancel(job.id)
+    assert late.value.job.id == job.id
+    assert left.status in ("queued", "running")
 
 
 def test_failed_job_ends_the_wait_and_its_result_says_why(client: Any) -> None:

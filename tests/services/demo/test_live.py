@@ -20,8 +20,11 @@ FEW_TOKENS = 16
 @pytest.fixture(scope="module")
 def client(run_system: RunSystem, demo_model: DemonstrationModel) -> Iterator[Client]:
     """A client of a system whose only endpoint is the demonstration model."""
-    env = {**demo_model.variables(), "CLAIMCHECK_LANGUAGE__MAX_OUTPUT_TOKENS": str(FEW_TOKENS)}
-    env["CLAIMCHECK_QUEUE__RENEW_S"] = "1"  # Often: a lease that is lost asks the model twice.
+    env = {
+        **demo_model.variables(),
+        "CLAIMCHECK_LANGUAGE__MAX_OUTPUT_TOKENS": str(FEW_TOKENS),
+        "CLAIMCHECK_QUEUE__RENEW_S": "1",  # Often: a lease that is lost asks the model twice.
+    }
     with (
         run_system(workers=0, language_workers=1, env=env) as system,
         Client(system.process_url, system.status_url) as client,

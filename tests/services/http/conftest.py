@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +41,9 @@ def running(run_system: RunSystem, stores: Stores) -> Iterator[System]:
         yield system
 
 
-@contextmanager
-def nobody_works(system: System) -> Iterator[None]:
+def nobody_works(system: System) -> AbstractContextManager[None]:
     """Inside, the worker stands still: what is handed in stays queued."""
-    worker = system.programs["worker-1"]
-    worker.send(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        worker.send(signal.SIGCONT)
+    return system.frozen("worker-1")
 
 
 @pytest.fixture(scope="package")

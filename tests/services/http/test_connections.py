@@ -27,7 +27,6 @@ LARGE = b"GET /large HTTP/1.1\r\nHost: a\r\n%b\r\n"
 LARGE_BYTES = 32 * 1024 * 1024  # far more than the kernel holds
 WRITE_S = 0.25
 PATIENT_WRITE_S = 4.0  # A window that a process which stands still for a moment does not miss.
-REST_S = 0.1
 WELL = b"\r\n\r\nwell"  # the end of every answer
 
 
@@ -204,6 +203,6 @@ async def test_answer_that_is_read_slowly_is_read_to_its_end(port: int, write_s:
         while piece := await loop.sock_recv(client, 16 * 1024):
             answer += piece
             if time.monotonic() < begun_at + 2.25 * write_s:
-                await asyncio.sleep(REST_S)
+                await asyncio.sleep(write_s / 10)
     assert answer.endswith(WELL[-4:])
     assert len(answer) > LARGE_BYTES

@@ -20,7 +20,7 @@ from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from tests.services.http.conftest import LIMIT_BYTES
-from tests.stack.client import Client
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.system import System
 
 SENT = settings(
@@ -124,7 +124,7 @@ def test_a_submission_is_answered_as_the_document_says(
 
 @pytest.mark.parametrize("api", ["process_url", "status_url"])
 def test_every_operation_names_its_errors_with_examples(running: System, api: str) -> None:
-    document = httpx.get(f"{getattr(running, api)}/openapi.json").json()
+    document = httpx.get(f"{getattr(running, api)}/openapi.json", timeout=ANSWER_S).json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if path in ("/healthz", "/readyz"):
@@ -139,7 +139,7 @@ def test_every_operation_names_its_errors_with_examples(running: System, api: st
 
 @pytest.mark.parametrize("api", ["process_url", "status_url"])
 def test_operations_are_named_after_their_functions(running: System, api: str) -> None:
-    document = httpx.get(f"{getattr(running, api)}/openapi.json").json()
+    document = httpx.get(f"{getattr(running, api)}/openapi.json", timeout=ANSWER_S).json()
     names = [o["operationId"] for operations in document["paths"].values() for o in operations.values()]
     assert len(names) == len(set(names))
     assert all(name.replace("_", "").isalpha() for name in names), names

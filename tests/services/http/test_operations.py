@@ -40,9 +40,9 @@ def test_monitor_of_a_running_job_says_so(client: Client) -> None:
     job_id = client.submit(options={"seconds": 60})
     client.until_running(job_id)
     answer = client.status.get(f"/v1/operations/{job_id}")
+    client.cancel(job_id)
     assert (answer.status_code, answer.json()["status"]) == (200, "Running")
     assert int(answer.headers["retry-after"]) >= 1
-    client.cancel(job_id)
 
 
 def test_monitor_of_a_failed_job_has_a_code_and_a_message(client: Client) -> None:

@@ -85,10 +85,10 @@ def test_unknown_format_is_406_and_names_those_there_are(client: Client, transcr
 def test_result_of_a_running_job_is_202_with_the_job(client: Client) -> None:
     job_id = client.submit(options={"seconds": 60})
     answer = client.status.get(f"/v1/jobs/{job_id}/result")
+    client.cancel(job_id)
     assert answer.status_code == 202
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json()["id"] == job_id
-    client.cancel(job_id)
 
 
 def test_failed_job_is_200_with_its_error(client: Client) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import RunSystem
+from tests.stack.client import ANSWER_S
 from tests.stack.system import System
 from tests.stack.wire import Said, Wire
 
@@ -114,7 +115,7 @@ def test_others_are_served_meanwhile(url: str) -> None:
         for wire in slow:
             wire.send(BEGUN)
         for _ in range(20):
-            assert httpx.get(f"{url}/healthz").status_code == 200
+            assert httpx.get(f"{url}/healthz", timeout=ANSWER_S).status_code == 200
         for wire in slow:
             assert wire.answer().status == 408
             wire.ends()

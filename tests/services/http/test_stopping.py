@@ -22,7 +22,9 @@ FORM = (
     b"--b--\r\n"
 )
 STOP_S = 8  # web.stop_s
-ENDS_S = 30.0  # Longer than a server that stops takes, and shorter than what would be waited otherwise.
+ENDS_S = 30.0  # Longer than a server that stops takes.
+PATIENT_S = 60  # Neither limit ends a connection before a test gives up waiting for its end.
+PATIENT = {"CLAIMCHECK_WEB__STOP_S": str(PATIENT_S), "CLAIMCHECK_WEB__HEADER_S": str(PATIENT_S)}
 UPLOAD = (
     b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
 )
@@ -31,7 +33,7 @@ UPLOAD = (
 @pytest.fixture(scope="module")
 def system(run_system: RunSystem) -> Iterator[System]:
     """Both APIs, and nobody who would end a job. A test may stop one of them, and starts it again."""
-    with run_system(workers=0) as system:
+    with run_system(workers=0, env=PATIENT) as system:
         yield system
 
 
@@ -50,16 +52,6 @@ def terminate(system: System, name: str) -> Running:
     return process
 
 
-@contextlib.contextmanager
-def frozen(system: System, name: str) -> Iterator[None]:
-    """Inside, the program stands still; what is sent to it waits for it."""
-    system.programs[name].send(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        system.programs[name].send(signal.SIGCONT)
-
-
 def ask(wire: Wire) -> Said:
     """What an open connection says about readiness."""
     wire.send(READY)
@@ -71,7 +63,7 @@ def test_request_under_way_ends_well_and_readiness_says_draining_at_once(system:
         upload.send(UPLOAD % len(FORM) + FORM[:100])
         assert ask(kept).status == 200
         # Each of the questions is there when the signal comes: the first may be answered before it, the others are not.
-        with frozen(system, "process-api"):
+        with system.frozen("process-api"):
             process = terminate(system, "process-api")
             kept.send(READY * 10)
         *_, draining = kept.answers()
@@ -91,11 +83,9 @@ def test_request_that_waits_is_answered_at_once(system: System) -> None:
     with Wire(system.status_url) as waiting, Wire(system.status_url) as kept:
         waiting.send(f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: a\r\nPrefer: wait=60\r\n\r\n".encode())
         assert ask(kept).status == 200
-        began_at = time.monotonic()
         process = terminate(system, "status-api")
         assert waiting.answer().status == 202
         assert process.wait(timeout=ENDS_S) == 0
-        assert time.monotonic() - began_at < ENDS_S
     system.restart("status-api")
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,7 +38,7 @@ IMPATIENT = {
     "CLAIMCHECK_KEEPER__SWEEP_S": "0.3",
     "CLAIMCHECK_KEEPER__FULL_SWEEP_S": "0.3",
     "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3",
-    # So that it may be so low. Requests are made while `Kept.unswept`; the keeper itself uses no such limit.
+    # `orphan_age_s` must exceed these, so they are tiny. No request is made under them: the APIs have PATIENT.
     "CLAIMCHECK_WEB__BLOCK_TIMEOUT_S": "0.1",
     "CLAIMCHECK_WEB__DEPENDENCY_TIMEOUT_S": "0.01",
     "CLAIMCHECK_KEEPER__ERASE_AGAIN_S": "5.5",  # the lease is 5 s
@@ -55,17 +54,9 @@ class Kept:
     client: Client
     stores: Stores
 
-    @contextlib.contextmanager
-    def unswept(self) -> Iterator[None]:
+    def unswept(self) -> AbstractContextManager[None]:
         """Every keeper stands still inside: no upload gets old enough to be swept before its record is there."""
-        keepers = [program for name, program in self.system.programs.items() if name.startswith("keeper-")]
-        for keeper in keepers:
-            keeper.send(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for keeper in keepers:
-                keeper.send(signal.SIGCONT)
+        return self.system.frozen(*(name for name in self.system.programs if name.startswith("keeper-")))
 
     def submit(self, **how: Any) -> str:
         """Submit a file; the job's id."""
@@ -99,12 +90,12 @@ def kept(run_system: RunSystem, services: Services, name_stock: NameStock) -> It
 class AgingBlobs(Blobs):
     """Blobs that can be made older than they are."""
 
-    by: timedelta = timedelta()
+    older_by: timedelta = timedelta()
 
     async def pages(self, prefix: str) -> AsyncIterator[Page]:
         """As if the storage were asked so much later."""
         async for page in super().pages(prefix):
-            yield Page(page.at + self.by, page.blobs)
+            yield Page(page.at + self.older_by, page.blobs)
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ class Bench:
     def age(self) -> None:
         """Let every blob be old enough to be swept."""
         # The storage tells whole seconds.
-        self.blobs.by += timedelta(seconds=self.settings.orphan_age_s + 1)
+        self.blobs.older_by += timedelta(seconds=self.settings.orphan_age_s + 1)
 
 
 @pytest.fixture

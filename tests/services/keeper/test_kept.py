@@ -158,9 +158,9 @@ def test_second_erase_finds_what_was_written_after_the_first(
 ) -> None:
     names = name_stock.take()
     stores = Stores(services, names)
-    patient = {**IMPATIENT, "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3600"}  # so that no other sweep can have done it
+    seldom_swept = {**IMPATIENT, "CLAIMCHECK_KEEPER__ORPHAN_AGE_S": "3600"}  # so that no other sweep can have done it
     with (
-        run_system(keepers=1, names=names, env=PATIENT, keeper_env=patient) as system,
+        run_system(keepers=1, names=names, env=PATIENT, keeper_env=seldom_swept) as system,
         Client(system.process_url, system.status_url) as client,
     ):
         job_id = client.submit()

@@ -51,6 +51,7 @@ from services.worker.settle import Settler
 from services.worker.stage import StageRun
 from tests.services.lifecycle.fates import Fate, Killed, Life
 from tests.services.lifecycle.line import LOCK_S, Line
+from tests.stack.client import ANSWER_S
 from tests.stack.services import Services
 
 TENANT = "default"
@@ -359,7 +360,7 @@ async def opened(services: Services, settings: Settings, loop: asyncio.Runner) -
         bus = await enter(ServiceBusClient.from_connection_string(settings.queue.connection_string.get_secret_value()))
         line = Line(
             name=name,
-            admin=await enter(httpx.AsyncClient(base_url=admin)),
+            admin=await enter(httpx.AsyncClient(base_url=admin, timeout=ANSWER_S)),
             queues=queues,
             sender=await enter(bus.get_queue_sender(name)),
             receiver=await enter(bus.get_queue_receiver(name)),

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 
-import httpx
 import pytest
 
-from claimcheck.commands.up.addresses import HOST
 from claimcheck.settings import Settings
+from tests.services.locks import lock_for
 from tests.stack.by_hand import ByHand
-from tests.stack.client import ANSWER_S
-from tests.stack.names import Names
+from tests.stack.names import Names, NameStock
 from tests.stack.services import Services
 from tests.stack.stores import Stores
 
 LEASE = timedelta(minutes=5)
-DESCRIPTION = f"""<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml">
-<QueueDescription xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect">
-<LockDuration>PT{LEASE.total_seconds():.0f}S</LockDuration><MaxDeliveryCount>10</MaxDeliveryCount>
-</QueueDescription></content></entry>"""
 
 
 def is_empty(stores: Stores) -> bool:
@@ -30,18 +23,16 @@ def is_empty(stores: Stores) -> bool:
 
 
 @pytest.fixture
-def names(services: Services) -> Names:
-    """One queue for every kind, with leases of five minutes."""
-    name = f"messaging-{secrets.token_hex(4)}"
-    address = f"http://{HOST}:{services.service_bus.ports['admin']}/{name}"
-    made = httpx.put(address, content=DESCRIPTION, timeout=ANSWER_S)
-    assert made.status_code == httpx.codes.CREATED, made.text
-    return Names(container=name, queues=dict.fromkeys(("media", "speech", "language"), name))
+def names(services: Services, name_stock: NameStock) -> Names:
+    """Those of the test; its queue `speech` has such leases."""
+    names = name_stock.take()
+    lock_for(LEASE.total_seconds(), names.queues["speech"], services=services)
+    return names
 
 
 @pytest.fixture
 def settings(services: Services, names: Names) -> Settings:
-    """Settings that lead to that queue; nothing else of them is there."""
+    """Settings that lead to that queue; neither containers nor a database are there."""
     return services.settings(names)
 
 

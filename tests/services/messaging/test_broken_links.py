@@ -100,10 +100,14 @@ async def test_quiet_receiver_that_opens_another_link_costs_a_message_no_deliver
 ) -> None:
     monkeypatch.setattr(link, "CLOSE_S", 60.0)
     caplog.set_level(logging.DEBUG, logger="claimcheck.messaging")
+
+    async def is_replaced() -> bool:
+        assert await receiver.receive(0.3) is None
+        return "link.replaced" in caplog.messages
+
     for number in range(4):
         caplog.clear()
-        while "link.replaced" not in caplog.messages:
-            assert await receiver.receive(0.3) is None
+        await eventually(is_replaced, "the link is replaced")
         await queues.send_copy(QUEUE, b"{}", message_id=f"m{number}", due_at=None)
         delivery = await received(receiver)
         assert delivery.delivery_count == 0

@@ -24,6 +24,7 @@ from tests.services.speech import hub
 from tests.stack.components import ROOT
 
 NAMES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
+IN_A_HURRY = {"CLAIMCHECK_SPEECH__HUB_TIMEOUT_S": "1"}  # For a hub that does not answer.
 
 
 def complete(folder: Path) -> Path:
@@ -58,9 +59,6 @@ def no_registry(tmp_path: Path) -> dict[str, str]:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-
-
-IN_A_HURRY = {"CLAIMCHECK_SPEECH__HUB_TIMEOUT_S": "1"}  # For a hub that does not answer.
 
 
 @pytest.fixture

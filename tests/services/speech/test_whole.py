@@ -84,7 +84,7 @@ async def test_words_keep_their_times_across_silences_windows_and_blocks(
 ) -> None:
     clip, other = await samples_of(samples / JFK, tmp_path), await samples_of(samples / AUSTEN, tmp_path)
     # One at the start, one and another with a short pause, one across the border of two blocks, one at the end. Not the
-    # same twice in one window: of what repeats itself Whisper takes samples by chance.
+    # same twice in one window: of what repeats itself Whisper takes samples at random, by its temperature fallback.
     starts_s, other_s = [0.0, 30.0, 55.0, 109.0], 41.3
     recording = np.zeros(120 * RATE, np.int16)
     for start_s, spoken in [*((start_s, clip) for start_s in starts_s), (other_s, other)]:

@@ -26,7 +26,7 @@ WAITERS = 2
 KEYS = {tenant: f"cck_key-of-{tenant}" for tenant in ("default", "acme", "rival")}
 OPERATOR_KEY = "cck_key-of-the-operator"
 WRITERS = 20
-TIMEOUT_S = 40  # Beyond what any test here waits.
+TIMEOUT_S = 75  # Beyond what any test here waits.
 ENDPOINTS: list[dict[str, Any]] = [
     {"name": "local", "url": "http://SECRET.example/v1", "model": "toy", "priority": 9, "demonstration": True},
     {

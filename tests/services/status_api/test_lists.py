@@ -15,7 +15,7 @@ from claimcheck.job import End, Job, Status, timestamp
 from claimcheck.listing import JobListView, Wanted
 from claimcheck.records import Records
 from tests.services.status_api.conftest import KEYS, OPERATOR_KEY, store, stored_job
-from tests.stack.client import Client
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.stores import Stores
 from tests.stack.system import System
 
@@ -54,7 +54,7 @@ async def test_every_job_of_a_split_tenant_is_listed_once_newest_first_while_oth
     seen: list[list[str]] = []
     arrived: list[Job] = []
     url: str | None = f"{running.status_url}/v1/jobs?limit={PAGE}"
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEYS['default']}"}) as asking:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEYS['default']}"}, timeout=ANSWER_S) as asking:
         while url is not None:
             answer = await asking.get(url)
             assert answer.status_code == 200, answer.text
@@ -76,7 +76,9 @@ async def test_every_job_of_a_split_tenant_is_listed_once_newest_first_while_oth
 async def test_only_the_partitions_of_the_tenant_are_asked(
     stores: Stores, records: Records, tenant: str, ranges: int
 ) -> None:
-    async with httpx.AsyncClient(base_url=records_endpoint(stores.services.cosmos.ports["http"])) as emulator:
+    async with httpx.AsyncClient(
+        base_url=records_endpoint(stores.services.cosmos.ports["http"]), timeout=ANSWER_S
+    ) as emulator:
 
         async def queries() -> int:
             counts: dict[str, int] = (await emulator.get("/_emulator/counts")).json()
@@ -168,7 +170,7 @@ def test_query_that_breaks_the_contract_is_400(client: Client, query: str, said:
 
 @pytest.mark.parametrize("key", ["", "cck_nobody", OPERATOR_KEY])
 def test_list_needs_a_tenants_key_before_it_reads_the_query(running: System, key: str) -> None:
-    answer = httpx.get(f"{running.status_url}/v1/jobs?limit=0", headers={"X-API-Key": key})
+    answer = httpx.get(f"{running.status_url}/v1/jobs?limit=0", headers={"X-API-Key": key}, timeout=ANSWER_S)
     assert answer.status_code == 401
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from claimcheck.model_views import ModelListView
 from tests.services.status_api.conftest import KEYS, OPERATOR_KEY
-from tests.stack.client import Client
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.system import System
 
 
@@ -34,12 +34,12 @@ def test_no_address_and_no_key_of_an_endpoint_is_told(client: Client) -> None:
 
 def test_models_need_a_key(running: System) -> None:
     for headers in ({}, {"X-API-Key": "wrong"}, {"X-API-Key": OPERATOR_KEY}):
-        assert httpx.get(f"{running.status_url}/v1/models", headers=headers).status_code == 401
+        assert httpx.get(f"{running.status_url}/v1/models", headers=headers, timeout=ANSWER_S).status_code == 401
 
 
 def test_page_may_read_them(running: System) -> None:
     headers = {"Origin": running.process_url, "X-API-Key": KEYS["acme"]}
-    answer = httpx.get(f"{running.status_url}/v1/models", headers=headers)
+    answer = httpx.get(f"{running.status_url}/v1/models", headers=headers, timeout=ANSWER_S)
     assert answer.headers["access-control-allow-origin"] == running.process_url
     assert answer.headers["cache-control"] == "private, no-cache"
 

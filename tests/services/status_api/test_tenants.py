@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from claimcheck.records import Records
 from claimcheck.web.access import key_hash
 from tests.services.http.conftest import ORIGIN
 from tests.services.status_api.conftest import KEYS, OPERATOR_KEY, stored_job
-from tests.stack.client import Client
+from tests.stack.client import ANSWER_S, Client
 from tests.stack.system import System
 
 READS = (
@@ -85,10 +86,13 @@ def test_job_is_its_tenants_alone(client: Client, rival: Client, path: str) -> N
 )
 def test_without_a_tenants_key_every_route_of_jobs_is_401(running: System, headers: dict[str, str], fault: str) -> None:
     job_id = str(uuid.uuid4())
-    answers = [httpx.get(running.status_url + path.format(job_id), headers=headers) for path in (*READS, "/v1/jobs")]
+    answers = [
+        httpx.get(running.status_url + path.format(job_id), headers=headers, timeout=ANSWER_S)
+        for path in (*READS, "/v1/jobs")
+    ]
     for path in ("/v1/jobs", "/api/process"):
-        files = {"file": ("a.txt", b"hello", "text/plain")}
-        answers.append(httpx.post(running.process_url + path, headers=headers, data={"task": "probe"}, files=files))
+        form: dict[str, Any] = {"data": {"task": "probe"}, "files": {"file": ("a.txt", b"hello", "text/plain")}}
+        answers.append(httpx.post(running.process_url + path, headers=headers, timeout=ANSWER_S, **form))
     for answer in answers:
         assert (answer.status_code, answer.json()["type"]) == (401, "urn:claimcheck:problem:unauthenticated")
         expected = 'Bearer realm="claimcheck"' + (f', error="{fault}"' if fault else "")
@@ -104,14 +108,14 @@ def test_without_a_tenants_key_every_route_of_jobs_is_401(running: System, heade
     ],
 )
 def test_key_is_taken_from_either_header(running: System, headers: dict[str, str]) -> None:
-    assert httpx.get(f"{running.status_url}/v1/jobs", headers=headers).status_code == 200
+    assert httpx.get(f"{running.status_url}/v1/jobs", headers=headers, timeout=ANSWER_S).status_code == 200
 
 
 def test_health_description_and_page_need_no_key(running: System) -> None:
     for url in (running.process_url, running.status_url):
         for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
-            assert httpx.get(url + path).status_code == 200
-    assert httpx.get(running.process_url).status_code == 200
+            assert httpx.get(url + path, timeout=ANSWER_S).status_code == 200
+    assert httpx.get(running.process_url, timeout=ANSWER_S).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -124,7 +128,7 @@ def test_browser_may_ask_beforehand_without_a_key(running: System, method: str, 
         "Access-Control-Request-Headers": header.lower(),
     }
     for url in (running.process_url, running.status_url):
-        answer = httpx.options(f"{url}/v1/jobs", headers=asked)
+        answer = httpx.options(f"{url}/v1/jobs", headers=asked, timeout=ANSWER_S)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == running.process_url
         assert method in answer.headers["access-control-allow-methods"]
@@ -132,10 +136,10 @@ def test_browser_may_ask_beforehand_without_a_key(running: System, method: str, 
 
 
 def test_page_may_read_why_it_was_refused(running: System) -> None:
-    answer = httpx.get(f"{running.status_url}/v1/jobs", headers={"Origin": running.process_url})
+    answer = httpx.get(f"{running.status_url}/v1/jobs", headers={"Origin": running.process_url}, timeout=ANSWER_S)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, running.process_url)
     assert "www-authenticate" in answer.headers["access-control-expose-headers"].lower()
-    foreign = httpx.get(f"{running.status_url}/v1/jobs", headers={"Origin": ORIGIN})
+    foreign = httpx.get(f"{running.status_url}/v1/jobs", headers={"Origin": ORIGIN}, timeout=ANSWER_S)
     assert "access-control-allow-origin" not in foreign.headers
 
 
@@ -144,9 +148,9 @@ def test_no_key_is_ever_logged(running: System, client: Client) -> None:
     client.until_ended(job_id)
     guessed = "cck_guessed"
     for url in (running.process_url, running.status_url):
-        httpx.get(f"{url}/v1/jobs", headers={"X-API-Key": guessed})
-        httpx.get(f"{url}/v1/jobs", headers={"Authorization": f"Bearer {guessed}"})
-        httpx.get(f"{url}/v1/jobs/{uuid.uuid4()}", headers={"X-API-Key": KEYS["acme"]})
+        httpx.get(f"{url}/v1/jobs", headers={"X-API-Key": guessed}, timeout=ANSWER_S)
+        httpx.get(f"{url}/v1/jobs", headers={"Authorization": f"Bearer {guessed}"}, timeout=ANSWER_S)
+        httpx.get(f"{url}/v1/jobs/{uuid.uuid4()}", headers={"X-API-Key": KEYS["acme"]}, timeout=ANSWER_S)
     written = "".join(running.logs(name) for name in running.programs)
     assert job_id in written
     assert "cck_" not in written

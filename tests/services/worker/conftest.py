@@ -28,8 +28,10 @@ from claimcheck.tasks import find_task
 from services.worker.drain import Drain
 from services.worker.worker import Worker
 from tests.services.locks import LONG_LOCK_S, lock_for
+from tests.stack.by_hand import ByHand
 from tests.stack.names import NameStock
 from tests.stack.services import Services
+from tests.stack.stores import Stores
 
 TENANT = "default"
 CONTENT = b"the upload"
@@ -49,6 +51,7 @@ class Bench:
     _raw: ServiceBusReceiver
     """For peeking and abandoning; never receives what the worker should."""
     _sender: ServiceBusSender
+    _by_hand: ByHand
     receiver: Receiver
 
     async def job(self, task: str, options: dict[str, Any] | None = None, /, **changes: Any) -> Job:
@@ -118,13 +121,14 @@ class Bench:
         return [(m.dead_letter_reason, m.dead_letter_error_description, b"".join(m.body)) for m in letters]
 
     async def clear(self) -> None:
-        """Take everything off the queue, and forget a drain."""
+        """Take everything off the queue, also what is leased, and forget a drain."""
         self.worker.drain = Drain(self.settings.worker.drain_s)
         for m in await self._raw.peek_messages(max_message_count=100, sequence_number=1):
             if m.scheduled_enqueue_time_utc is not None and m.sequence_number is not None:
                 with contextlib.suppress(MessageNotFoundError):  # It has fallen due since.
                     await self._sender.cancel_scheduled_messages(m.sequence_number)
-                    continue
+        self._by_hand.age(timedelta(seconds=self.settings.queue.lease_s))
+        for _ in await self._raw.peek_messages(max_message_count=100, sequence_number=1):
             for received in await self._raw.receive_messages(max_message_count=1, max_wait_time=10):
                 await self._raw.complete_message(received)
 
@@ -155,20 +159,26 @@ class Waiting:
 
 @pytest.fixture(scope="module")
 def lock_s() -> float:
-    """Lock of the module's queue; a lease is renewed when a third of it is over."""
+    """Lock of the module's queue."""
     return LONG_LOCK_S
+
+
+@pytest.fixture(scope="module")
+def renew_s(lock_s: float) -> float:
+    """Age of a lease at which the worker renews it."""
+    return lock_s / 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_bench(
-    services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory, lock_s: float
+    services: Services, name_stock: NameStock, tmp_path_factory: pytest.TempPathFactory, lock_s: float, renew_s: float
 ) -> AsyncIterator[Bench]:
     """One worker per module: a connection to Service Bus takes half a second to open and one to close."""
     names = name_stock.take()
     lock_for(lock_s, names.queues["speech"], services=services)
     settings = services.settings(
         names,
-        queue={"lease_s": lock_s, "renew_s": lock_s / 3},
+        queue={"lease_s": lock_s, "renew_s": renew_s},
         worker={"scratch_dir": tmp_path_factory.mktemp("scratch")},
         job={"backoff_first_s": 1.0, "max_attempts": 3},
     )
@@ -183,7 +193,8 @@ async def module_bench(
         client.get_queue_sender(queue) as sender,
     ):
         receiver = queues.receiver("speech")
-        yield Bench(settings, worker, records, blobs, queues, queue, client, raw, sender, receiver)
+        by_hand = ByHand(Stores(services, names))
+        yield Bench(settings, worker, records, blobs, queues, queue, client, raw, sender, by_hand, receiver)
         await asyncio.gather(receiver.close(), worker.close(), records.close(), blobs.close(), queues.close())
 
 

@@ -30,6 +30,7 @@ from services.worker.stage import Handler, StageRun
 from tests.services.worker.conftest import Bench
 from tests.stack.client import ANSWER_S
 from tests.stack.services import Services
+from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,7 +38,7 @@ End = Callable[[Bench, Job], Awaitable[None]]
 LARGE_RESULT = {"result_bytes": 300_000}  # More than a record takes, so a blob.
 RETENTION_S = 3600
 RENEW_S = 0.5
-STARTED_S = STOPPED_S = 30.0
+STOPPED_S = 30.0
 
 
 async def cancel(bench: Bench, job: Job) -> None:
@@ -81,12 +82,13 @@ class Stages:
         records, blobs, queues, drain = bench.records, bench.blobs, bench.queues, Drain(25.0)
         announcer = Announcer(records, queues)
         self._scratch = Scratch(settings.worker.scratch_dir, settings.worker.scratch_max_bytes)
+        self._engines = Engines.of(settings)
         handling = Handling(
             handlers={place: self._held(handler) for place, handler in load_handlers(catalogue(), "speech").items()},
             records=records,
             blobs=blobs,
             scratch=self._scratch,
-            engines=Engines.of(settings),
+            engines=self._engines,
             drain=drain,
             heartbeat_s=settings.queue.lease_s,
             settings=settings.job,
@@ -123,15 +125,22 @@ class Stages:
         """The message's delivery, inside its stage; the stage goes on after, and the delivery ends."""
         await self._bench.queues.send("speech", message)
         running = asyncio.create_task(self._next())
+
+        async def has_begun() -> bool:
+            if running.done():
+                await running  # Raises what ended it.
+            return self._begun.is_set()
+
         try:
-            async with asyncio.timeout(STARTED_S):
-                await self._begun.wait()
+            await eventually(has_begun, "the stage begins")
             yield running
             self._may_go_on.set()
             await running
         finally:
             running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             self._scratch.close()
+            await self._engines.close()
 
 
 async def renewals(services: Services) -> int:

@@ -14,6 +14,7 @@ from claimcheck.health import Health
 from services.worker.engines.language.states import EndpointState, State
 from services.worker.health_port import serving_health
 from services.worker.metrics import endpoint_pages
+from tests.stack.client import ANSWER_S
 from tests.stack.ports import free_port
 
 HEALTHY = EndpointState(
@@ -51,7 +52,7 @@ async def shown() -> AsyncIterator[httpx.AsyncClient]:
     pages = endpoint_pages(lambda: [HEALTHY, DENIED])
     async with (
         serving_health(Health({}), HOST, port, pages),
-        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", verify=False) as client,
+        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", verify=False, timeout=ANSWER_S) as client,
     ):
         yield client
 
@@ -97,7 +98,7 @@ async def test_worker_without_endpoints_shows_none() -> None:
     port = free_port()
     async with (
         serving_health(Health({}), HOST, port, endpoint_pages(list)),
-        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", verify=False) as client,
+        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", verify=False, timeout=ANSWER_S) as client,
     ):
         assert (await client.get("/endpoints")).json() == {"endpoints": []}
         assert "claimcheck_endpoint_state{" not in (await client.get("/metrics")).text

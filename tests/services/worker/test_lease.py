@@ -12,10 +12,9 @@ from claimcheck.messaging import Delivery
 from services.worker.lease import Check, Lease, Overtaken
 from tests.services.worker.conftest import Bench
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
 RENEW_S = 0.5
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def lease_of(bench: Bench, delivery: Delivery) -> Lease:

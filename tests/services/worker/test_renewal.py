@@ -18,6 +18,12 @@ def lock_s() -> float:
     return LOCK_S
 
 
+@pytest.fixture(scope="module")
+def renew_s() -> float:
+    """Early: most of the lock is left for a renewal that is late."""
+    return 0.5
+
+
 async def test_lease_is_renewed_for_as_long_as_the_stage_runs(bench: Bench) -> None:
     job = await bench.job("probe", {"seconds": 1.6 * LOCK_S})
     await bench.deliver(protocol.message_for(job))

@@ -14,6 +14,7 @@ from claimcheck import protocol
 from claimcheck.job import Parts, Status
 from services.worker.drain import Drain
 from tests.services.worker.conftest import Bench
+from tests.stack.client import ANSWER_S
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -185,7 +186,7 @@ async def test_short_job_costs_two_requests_of_the_records_after_its_create(benc
 
 async def _requests(bench: Bench) -> Counter[str]:
     """How many requests for items the Cosmos DB emulator has had so far, by kind."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=ANSWER_S) as client:
         counts = (await client.get(f"{bench.settings.records.endpoint}/_emulator/counts")).json()
     kinds = ("create", "read", "upsert", "replace", "patch", "delete", "batch", "query")
     return Counter({kind: counts.get(kind, 0) for kind in kinds})

@@ -30,6 +30,7 @@ from services.worker.stage_ledger import StageLedger
 from tests.stack.endpoints import RunEndpoint, ScriptedEndpoint
 from tests.stack.names import NameStock
 from tests.stack.services import Services
+from tests.stack.waiting import DEADLINE_S
 
 MODEL = "gpt-4o-mini"
 VERSION = "gpt-4o-mini-2024-07-18"
@@ -47,16 +48,20 @@ class Begun:
 
     def __init__(self, count: int, *, held: bool = False) -> None:
         self._left, self._held = count, held
-        self.all = asyncio.Event()
-        """Set once all are begun. Each that was not held has gone on without a pause, to its wait for an endpoint."""
+        self._all = asyncio.Event()
 
     async def note(self) -> None:
         """One more is begun."""
         self._left -= 1
         if not self._left:
-            self.all.set()
+            self._all.set()
         if self._held:
-            await self.all.wait()
+            await self.until_all()
+
+    async def until_all(self) -> None:
+        """Return once all are begun. Each that was not held has gone on without a pause, to wait for an endpoint."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._all.wait()
 
 
 class WatchedLedger(StageLedger):

@@ -178,7 +178,7 @@ async def test_question_that_is_cancelled_while_it_waits_for_a_slot_has_lost_not
     hanging = asyncio.ensure_future(engine.ask(question(), lab.ledger()))
     await eventually(lambda: asked_at_least(lab, 1), "the slot is taken")
     waiting = asyncio.ensure_future(engine.ask(question(), lab.ledger(job, begun=begun)))
-    await begun.all.wait()
+    await begun.until_all()
     assert (await lab.stored(job)).begun == 1
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

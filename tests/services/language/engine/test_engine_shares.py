@@ -42,7 +42,8 @@ async def test_no_endpoint_has_more_requests_under_way_than_it_may(lab: Lab) -> 
     assert lab.asked_by_key() == {"a": 2, "b": 3}
     begun = Begun(30)
     others = [asyncio.ensure_future(engine.ask(question(), lab.ledger(begun=begun))) for _ in range(30)]
-    await begun.all.wait()
+    await begun.until_all()
+    assert lab.service.counts()["asked"] == 5
     lab.service.clear()
     lab.service.script(action="answer", delay_s=0.05)
     for each in hanging:
@@ -71,7 +72,7 @@ async def test_who_waits_and_is_cancelled_takes_no_slot_along(lab: Lab) -> None:
     hanging = asyncio.ensure_future(engine.ask(question(), lab.ledger()))
     await eventually(lambda: are_under_way(lab, 1), "the slot is taken")
     asking = [asyncio.ensure_future(engine.ask(question(), lab.ledger(begun=begun))) for _ in range(6)]
-    await begun.all.wait()
+    await begun.until_all()
     for cancelled in asking[1::2]:
         cancelled.cancel()
     hanging.cancel()
