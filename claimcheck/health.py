@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from claimcheck.ending import ended
 from claimcheck.errors import ClaimcheckError
 from claimcheck.representation import Answer
 
@@ -52,9 +53,7 @@ class Health:
             yield
         finally:
             self.stopping.set()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(*tasks)
 
     async def _watch(self, name: str, check: Check) -> None:
         while True:

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+from claimcheck.ending import ended
 from claimcheck.errors import DependencyUnavailable, LeaseLost
 from claimcheck.messaging import Delivery, Receiver
 from claimcheck.settings import QueueSettings
@@ -72,9 +73,7 @@ class Lease:
             raise self._lost from None
         finally:
             self._body = None
-            renewing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewing
+            await ended(renewing)
 
     @contextlib.contextmanager
     def checking(self, check: Check) -> Iterator[None]:

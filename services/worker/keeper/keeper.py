@@ -14,6 +14,7 @@ from aiohttp.web import RouteDef
 
 from claimcheck.announcing import Announcer
 from claimcheck.blobs import Blobs
+from claimcheck.ending import ended
 from claimcheck.health import Health
 from claimcheck.messaging import Queues, Receiver
 from claimcheck.records import Records
@@ -115,9 +116,7 @@ class Keeper:
         try:
             await self.drain.wait_begun()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(*tasks)
 
     async def close(self) -> None:
         """Close every connection."""
