@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from claimcheck.ending import ended
+from claimcheck.background import ended
 from claimcheck.errors import ClaimcheckError
 from claimcheck.representation import Answer
 

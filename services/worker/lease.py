@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-from claimcheck.ending import ended
+from claimcheck.background import ended
 from claimcheck.errors import DependencyUnavailable, LeaseLost
 from claimcheck.messaging import Delivery, Receiver
 from claimcheck.settings import QueueSettings

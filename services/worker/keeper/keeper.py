@@ -13,8 +13,8 @@ from typing import Any, get_args
 from aiohttp.web import RouteDef
 
 from claimcheck.announcing import Announcer
+from claimcheck.background import ended
 from claimcheck.blobs import Blobs
-from claimcheck.ending import ended
 from claimcheck.health import Health
 from claimcheck.messaging import Queues, Receiver
 from claimcheck.records import Records

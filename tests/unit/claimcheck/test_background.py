@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from claimcheck.ending import ended
+from claimcheck.background import ended
 
 DEADLINE_S = 30.0
 

@@ -1,4 +1,4 @@
-"""End tasks that would go on for ever."""
+"""Tasks that run in the background for ever, until they are ended."""
 
 from __future__ import annotations
 
